@@ -1,0 +1,61 @@
+"""Errors of market data: datasets, their columns, values and times."""
+
+from typing import ClassVar
+
+from alchemiser_cli.errors.base import AlchemiserError, Severity
+from alchemiser_cli.exits import ExitCode
+
+__all__ = [
+    "DataProviderError",
+    "DatasetColumnsError",
+    "DatasetNotFoundError",
+    "DatasetTimeError",
+    "DatasetUnreadableError",
+    "DatasetValueError",
+    "MarketClosedError",
+]
+
+
+class DataProviderError(AlchemiserError):
+    """Family: a source of market data cannot give what was asked of it."""
+
+    severity: ClassVar[Severity] = Severity.MEDIUM
+
+
+class DatasetNotFoundError(DataProviderError):
+    """No dataset has this name, or its file does not exist."""
+
+    code = "dataset-not-found"
+    exit_code = ExitCode.NOT_FOUND
+
+
+class DatasetUnreadableError(DataProviderError):
+    """The dataset's file cannot be opened or parsed, or holds no rows."""
+
+    code = "dataset-unreadable"
+
+
+class DatasetColumnsError(DataProviderError):
+    """A column that the dataset needs is missing or ambiguous."""
+
+    code = "dataset-columns"
+
+
+class DatasetValueError(DataProviderError):
+    """A value of the dataset is missing, not finite, or impossible."""
+
+    code = "dataset-value"
+
+
+class DatasetTimeError(DataProviderError):
+    """The dataset's times cannot be read or do not increase."""
+
+    code = "dataset-time"
+
+
+class MarketClosedError(DataProviderError):
+    """The exchange has no session now."""
+
+    code = "market-closed"
+    severity = Severity.LOW
+    recoverable = True

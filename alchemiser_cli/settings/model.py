@@ -1,0 +1,135 @@
+"""Settings: one frozen object of all sections."""
+
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from alchemiser_cli.settings import sections
+from alchemiser_cli.settings.layers import Layer
+
+__all__ = ["Settings", "settings_from_layers"]
+
+_LAYERS: ContextVar[tuple[Layer, ...]] = ContextVar("settings_layers", default=())
+
+
+def _default_home() -> Path:
+    import platformdirs
+
+    return platformdirs.user_state_path("alchemiser", appauthor=False)
+
+
+def _split_names(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+class _LayerSource(PydanticBaseSettingsSource):
+    def __init__(self, settings_cls: type[BaseSettings], layer: Layer) -> None:
+        super().__init__(settings_cls)
+        self._layer = layer
+
+    def get_field_value(
+        self,
+        field: FieldInfo,  # noqa: ARG002  pydantic's signature
+        field_name: str,
+    ) -> tuple[Any, str, bool]:
+        return self._layer.values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self._layer.values
+
+
+class Settings(BaseSettings):
+    """All settings, resolved once and never changed."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    environment: sections.Environment = Field(
+        sections.Environment.DEVELOPMENT, description="Policy that applies to a start."
+    )
+    home: Path = Field(
+        default_factory=_default_home, description="Folder of everything written at run time."
+    )
+    plugins: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = Field(
+        (), description="Names of the plugins that may be loaded."
+    )
+    logs: sections.LogSettings = sections.LogSettings()
+    state: sections.StateSettings = sections.StateSettings()
+    kafka: sections.KafkaSettings = sections.KafkaSettings()
+    topics: sections.TopicSettings = sections.TopicSettings()
+    registry: sections.RegistrySettings = sections.RegistrySettings()
+    consumer: sections.ConsumerSettings = sections.ConsumerSettings()
+    tracking: sections.TrackingSettings = sections.TrackingSettings()
+    market: sections.MarketSettings = sections.MarketSettings()
+    shm: sections.ShmSettings = sections.ShmSettings()
+    preflight: sections.PreflightSettings = sections.PreflightSettings()
+    signing: sections.SigningSettings = sections.SigningSettings()
+    brokers: dict[str, sections.BrokerAccount] = Field(
+        default_factory=dict, description="Trading brokers by name."
+    )
+    strategies: dict[str, sections.StrategySettings] = Field(
+        default_factory=dict, description="Strategies by name."
+    )
+    notifications: dict[str, sections.NotificationChannel] = Field(
+        default_factory=dict, description="Notification channels by name."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic's signature
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take keyword arguments, then the layers that are being resolved; nothing ambient."""
+        layers = (_LayerSource(settings_cls, layer) for layer in _LAYERS.get())
+        return (init_settings, *layers)
+
+    @property
+    def logs_folder(self) -> Path:
+        """Where log files and summaries go."""
+        return self.home / "logs"
+
+    @property
+    def run_folder(self) -> Path:
+        """Where running processes leave their run files."""
+        return self.home / "run"
+
+    @property
+    def models_folder(self) -> Path:
+        """Where model artefacts live."""
+        return self.home / "models"
+
+    @property
+    def state_url(self) -> str:
+        """SQLAlchemy URL of the state database."""
+        url = self.state.url
+        return url.get_secret_value() if url else f"sqlite:///{self.home / 'state.db'}"
+
+    @property
+    def registry_url(self) -> str:
+        """URL of the schema registry."""
+        url = self.registry.url
+        return url.get_secret_value() if url else f"file:{self.home / 'schemas'}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """URI of the experiment-tracking store."""
+        uri = self.tracking.uri
+        return uri.get_secret_value() if uri else f"sqlite:///{self.home / 'mlflow.db'}"
+
+
+def settings_from_layers(layers: tuple[Layer, ...]) -> Settings:
+    """Build settings from layers, the strongest first; raises pydantic's ValidationError."""
+    token = _LAYERS.set(layers)
+    try:
+        return Settings()
+    finally:
+        _LAYERS.reset(token)

@@ -1,0 +1,186 @@
+"""The settings as frozen sections: names, types, defaults and what each is for."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from alchemiser_cli.settings.urls import bootstrap_servers, registry_url, state_url, tracking_url
+
+__all__ = [
+    "BrokerAccount",
+    "ConsumerSettings",
+    "Environment",
+    "KafkaSettings",
+    "LogSettings",
+    "MarketSettings",
+    "NotificationChannel",
+    "PreflightSettings",
+    "RegistrySettings",
+    "ShmSettings",
+    "SigningSettings",
+    "StateSettings",
+    "StrategySettings",
+    "TopicSettings",
+    "TrackingSettings",
+]
+
+
+class Environment(StrEnum):
+    """Where the system runs; each has its own policy of what may pass."""
+
+    DEVELOPMENT = "development"
+    PAPER = "paper"
+    PRODUCTION = "production"
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class LogSettings(Section):
+    """Log files and their rotation."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe record that is kept."
+    )
+    max_megabytes: int = Field(20, ge=1, description="Size at which a log file is rotated.")
+    keep_files: int = Field(5, ge=1, description="Rotated files kept a channel.")
+
+
+class StateSettings(Section):
+    """The one state database."""
+
+    url: Annotated[SecretStr | None, AfterValidator(state_url)] = Field(
+        None,
+        description="SQLAlchemy URL (sqlite:///PATH or postgresql+psycopg://...); "
+        "unset: state.db in the home.",
+    )
+    connect_timeout_s: Seconds = Field(5.0, description="Longest wait for a connection or lock.")
+
+
+class KafkaSettings(Section):
+    """How to reach Kafka."""
+
+    mode: Literal["embedded", "external"] = Field(
+        "embedded", description="embedded: librdkafka's own cluster, in this process or served."
+    )
+    bootstrap: Annotated[str, AfterValidator(bootstrap_servers)] = Field(
+        "127.0.0.1:9092", description="HOST:PORT list of the external cluster."
+    )
+    client_id: str = Field("alchemiser", min_length=1, description="Name shown to the broker.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="Protocol between client and broker."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="SASL mechanism where the protocol uses SASL."
+    )
+    username: str | None = Field(None, description="SASL user name.")
+    password: SecretStr | None = Field(None, description="SASL password.")
+    ca_file: Path | None = Field(None, description="CA certificates for TLS; unset: the system's.")
+    request_timeout_s: Seconds = Field(5.0, description="Longest wait for a broker's answer.")
+    embedded_brokers: int = Field(1, ge=1, le=9, description="Brokers of the embedded cluster.")
+
+
+class TopicSettings(Section):
+    """Names and shapes of the topics."""
+
+    ticks: str = Field("market.ticks", pattern=r"^[A-Za-z0-9._-]{1,249}$", description="Ticks.")
+    partitions: int = Field(4, ge=1, le=1000, description="Partitions of a topic that we make.")
+    replication: int = Field(1, ge=1, le=9, description="Replicas of a topic that we make.")
+
+
+class RegistrySettings(Section):
+    """The schema registry."""
+
+    url: Annotated[SecretStr | None, AfterValidator(registry_url)] = Field(
+        None,
+        description="http(s)://HOST:PORT or file:FOLDER; unset: the folder registry in the home.",
+    )
+    username: str | None = Field(None, description="Basic-auth user name.")
+    password: SecretStr | None = Field(None, description="Basic-auth password.")
+    timeout_s: Seconds = Field(5.0, description="Longest wait for the registry's answer.")
+
+
+class ConsumerSettings(Section):
+    """The market-data consumer."""
+
+    group: str = Field("alchemiser", min_length=1, max_length=249, description="Consumer group.")
+    batch_size: int = Field(500, ge=1, le=10_000, description="Most messages of one batch.")
+    callback_timeout_s: Seconds = Field(30.0, description="Longest run of one message's callback.")
+    fetch_wait_ms: int = Field(20, ge=0, le=5_000, description="How long a fetch waits for data.")
+
+
+class TrackingSettings(Section):
+    """The experiment-tracking store (MLflow)."""
+
+    uri: Annotated[SecretStr | None, AfterValidator(tracking_url)] = Field(
+        None, description="sqlite:///PATH or http(s)://HOST:PORT; unset: mlflow.db in the home."
+    )
+    timeout_s: Seconds = Field(5.0, description="Longest wait for the server's answer.")
+
+
+class MarketSettings(Section):
+    """Market data and the exchange."""
+
+    dataset: str = Field("sp500", description="Dataset used where none is named.")
+    calendar: str = Field("XNYS", description="Exchange calendar (ISO 10383 code).")
+
+
+class ShmSettings(Section):
+    """Shared memory for weights."""
+
+    directory: Path = Field(
+        Path("/dev/shm"),  # noqa: S108  segments are created with O_EXCL and mode 0600
+        description="Where segments live.",
+    )
+    min_free_megabytes: int = Field(64, ge=0, description="Room that preflight asks for.")
+
+
+class PreflightSettings(Section):
+    """What the checks before a start ask for."""
+
+    min_disk_free_megabytes: int = Field(512, ge=0, description="Free disk space of the home.")
+    min_open_files: int = Field(1024, ge=64, description="Soft limit of open files.")
+    max_clock_skew_s: Seconds = Field(5.0, description="Largest difference to the broker's clock.")
+
+
+class BrokerAccount(Section):
+    """One trading broker's account."""
+
+    enabled: bool = Field(False, description="Whether orders may go there.")
+    api_key: SecretStr | None = Field(None, description="API key.")
+    api_secret: SecretStr | None = Field(None, description="API secret.")
+
+
+class StrategySettings(Section):
+    """One strategy."""
+
+    enabled: bool = Field(True, description="Whether it is loaded.")
+    model: str | None = Field(None, description="Model artefact that it acts on.")
+    broker: str = Field("paper", description="Broker that it trades through.")
+
+
+class NotificationChannel(Section):
+    """One way to tell people."""
+
+    enabled: bool = Field(True, description="Whether messages go there.")
+    url: SecretStr | None = Field(None, description="Apprise URL of the channel.")
+    severities: tuple[Literal["low", "medium", "high", "critical"], ...] = Field(
+        ("high", "critical"), description="Severities that it takes."
+    )
+
+
+class SigningSettings(Section):
+    """Signatures of the audit trail and of links."""
+
+    key: SecretStr | None = Field(
+        None, description="Signing key, 32 characters or more; unset: a transient one is made."
+    )

@@ -1,0 +1,92 @@
+"""The form that each service's URL must have, checked before anything connects."""
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import SecretStr
+from pydantic_core import PydanticCustomError
+
+__all__ = [
+    "bootstrap_servers",
+    "is_local_host",
+    "registry_url",
+    "state_url",
+    "tracking_url",
+]
+
+_HOST_PORT = re.compile(r"^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$")
+_LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", ""}
+
+
+def bootstrap_servers(value: str) -> str:
+    """Return a bootstrap list normalised to ``host:port,host:port``."""
+    servers = [part.strip() for part in value.split(",")]
+    for server in servers:
+        match = _HOST_PORT.match(server)
+        if match is None or not 0 < int(match.group(1)) <= 65535:
+            raise PydanticCustomError(
+                "bootstrap_malformed",
+                "{server} is not HOST:PORT with a port from 1 to 65535",
+                {"server": repr(server)},
+            )
+    return ",".join(servers)
+
+
+def state_url(value: SecretStr | None) -> SecretStr | None:
+    """Accept ``sqlite:///PATH`` and ``postgresql+psycopg://HOST/NAME``."""
+    if value is None:
+        return None
+    parts = _split(value)
+    if parts.scheme == "sqlite":
+        if parts.netloc or not parts.path.strip("/"):
+            raise _malformed("a SQLite URL is written sqlite:///PATH")
+    elif parts.scheme in ("postgresql", "postgresql+psycopg"):
+        if not parts.hostname or not parts.path.strip("/"):
+            raise _malformed("a PostgreSQL URL is written postgresql+psycopg://USER@HOST:PORT/NAME")
+    else:
+        raise _malformed("the state database is sqlite or postgresql+psycopg")
+    return value
+
+
+def registry_url(value: SecretStr | None) -> SecretStr | None:
+    """Accept ``http(s)://HOST[:PORT]`` and ``file:FOLDER``."""
+    if value is None:
+        return None
+    parts = _split(value)
+    if parts.scheme == "file":
+        if not parts.path or parts.netloc:
+            raise _malformed("a folder registry is written file:FOLDER")
+    elif parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _malformed("a registry is http(s)://HOST:PORT or file:FOLDER")
+    return value
+
+
+def tracking_url(value: SecretStr | None) -> SecretStr | None:
+    """Accept ``sqlite:///PATH`` and ``http(s)://HOST[:PORT]``."""
+    if value is None:
+        return None
+    parts = _split(value)
+    if parts.scheme == "sqlite":
+        if parts.netloc or not parts.path.strip("/"):
+            raise _malformed("a SQLite store is written sqlite:///PATH")
+    elif parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _malformed("a tracking store is sqlite:///PATH or http(s)://HOST:PORT")
+    return value
+
+
+def is_local_host(host: str | None) -> bool:
+    """Tell whether traffic to ``host`` stays on this machine."""
+    return (host or "") in _LOCAL_HOSTS
+
+
+def _split(value: SecretStr) -> SplitResult:
+    try:
+        parts = urlsplit(value.get_secret_value())
+        _ = parts.port  # urlsplit checks the port only when it is read
+    except ValueError as error:
+        raise _malformed(str(error)) from None
+    return parts
+
+
+def _malformed(why: str) -> PydanticCustomError:
+    return PydanticCustomError("url_malformed", "{why}", {"why": why})
