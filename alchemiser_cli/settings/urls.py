@@ -83,8 +83,9 @@ def _split(value: SecretStr) -> SplitResult:
     try:
         parts = urlsplit(value.get_secret_value())
         _ = parts.port  # urlsplit checks the port only when it is read
-    except ValueError as error:
-        raise _malformed(str(error)) from None
+    except ValueError:
+        # The parser's own words may repeat a part of the URL, and with it a password.
+        raise _malformed("the host or port of the URL cannot be read") from None
     return parts
 
 

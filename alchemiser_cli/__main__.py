@@ -1,0 +1,5 @@
+"""``python -m alchemiser_cli``."""
+
+from alchemiser_cli.app import main
+
+main()

@@ -1,0 +1,156 @@
+"""The root command: global options, lazily loaded commands, and errors mapped to exit codes."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from alchemiser_cli import __version__
+from alchemiser_cli.commands.invocation import Invocation
+
+__all__ = ["app", "main"]
+
+_GUARD = "Before the open"
+_FEED = "Market data"
+_UNDERSTAND = "Understand"
+
+# name: (panel, one-line help). The module commands/NAME.py is imported when the command runs.
+COMMANDS = {
+    "demo": (_GUARD, "Show the whole story on real data, with nothing installed beside it."),
+    "preflight": (_GUARD, "Check the system before a start."),
+    "config": (_GUARD, "Show, check and describe the settings."),
+    "broker": (_FEED, "Serve an embedded Kafka to other terminals."),
+    "replay": (_FEED, "Replay a dataset as ticks into Kafka."),
+    "consume": (_FEED, "Consume ticks and say what was seen."),
+    "errors": (_UNDERSTAND, "Explain error codes and show their runbooks."),
+}
+
+
+class RootGroup(typer.core.TyperGroup):
+    """A group that imports a command's module only when the command is resolved."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the real command in the place of its stub."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and command.name in COMMANDS:
+            module = importlib.import_module(f"alchemiser_cli.commands.{command.name}")
+            real = typer.main.get_command(module.app)
+            real.name = command.name
+            command = real
+        return name, command, rest
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run one command line; the only place where an error becomes an exit code."""
+        with Invocation(os.environ) as invocation:
+            try:
+                return super().main(
+                    args,
+                    prog_name,
+                    complete_var,
+                    standalone_mode,
+                    windows_expand_args,
+                    obj=invocation,
+                    **extra,
+                )
+            except Exception as error:  # noqa: BLE001  every failure gets its code here
+                sys.exit(invocation.fail(error))
+
+
+app = typer.Typer(
+    name="alchemiser",
+    cls=RootGroup,
+    help="Operator's toolkit for a trading system driven by reinforcement learning.",
+    epilog="Start with `alchemiser demo`. Every error names its runbook.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(requested: bool) -> None:
+    if requested:
+        typer.echo(f"alchemiser {__version__}")
+        raise typer.Exit
+
+
+def _profile_names(incomplete: str) -> list[str]:
+    from alchemiser_cli.settings.layers import profile_names
+
+    return [name for name in profile_names() if name.startswith(incomplete)]
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Profile of settings: a name in configs/ or a TOML file.",
+            show_default="development",
+            autocompletion=_profile_names,
+        ),
+    ] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of everything written at run time.",
+            show_default="the user's state folder",
+        ),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Override a setting, as section.key=value."
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Log only errors to standard error.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log more to standard error, with tracebacks.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=_show_version
+        ),
+    ] = False,
+) -> None:
+    invocation: Invocation = context.obj
+    invocation.configure(
+        command=context.invoked_subcommand or "",
+        profile=profile,
+        home=home,
+        assignments=tuple(assignments or ()),
+        quiet=quiet,
+        verbose=verbose,
+    )
+
+
+def _register_stubs() -> None:
+    for name, (panel, summary) in COMMANDS.items():
+        app.command(name, help=summary, rich_help_panel=panel)(lambda: None)
+
+
+_register_stubs()
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    app(prog_name="alchemiser")

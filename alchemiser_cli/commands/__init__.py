@@ -1,0 +1,1 @@
+"""Thin commands: check arguments, one core call, render one result, return one exit code."""

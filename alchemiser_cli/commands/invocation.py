@@ -1,0 +1,140 @@
+"""One run of the command line: its options, and what they open when first needed."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from alchemiser_cli.clock import Clock, SystemClock, iso_from_ns
+from alchemiser_cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from alchemiser_cli.errors import AlchemiserError
+    from alchemiser_cli.settings import Settings
+    from alchemiser_cli.settings.resolve import Request, Resolved
+
+__all__ = ["Invocation"]
+
+
+class Invocation:
+    """What one command line may use; nothing is resolved, opened or created before it is asked.
+
+    Leaving the block flushes the logs.
+    """
+
+    clock: Clock
+
+    def __init__(self, environ: Mapping[str, str], clock: Clock | None = None) -> None:
+        """Keep the process's environment; ``configure`` adds the options."""
+        self.clock = clock or SystemClock()
+        self.command = ""
+        self.quiet = False
+        self.verbose = False
+        self.assume_home: Path | None = None
+        self._environ = environ
+        self._profile: str | None = None
+        self._assignments: tuple[str, ...] = ()
+        self._stack = ExitStack()
+        self._logging = False
+
+    def __enter__(self) -> Self:
+        """Begin the run."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Flush and release everything that was opened."""
+        self._stack.close()
+
+    def configure(
+        self,
+        *,
+        command: str,
+        profile: str | None,
+        home: Path | None,
+        assignments: tuple[str, ...],
+        quiet: bool,
+        verbose: bool,
+    ) -> None:
+        """Take the root options."""
+        self.command = command
+        self.quiet, self.verbose = quiet, verbose
+        self.assume_home = home
+        self._profile = profile
+        self._assignments = assignments
+
+    @cached_property
+    def run_id(self) -> str:
+        """Name this run by its start time and process."""
+        started = iso_from_ns(self.clock.now_ns())[:19].replace("-", "").replace(":", "")
+        return f"{started}-{os.getpid()}"
+
+    @cached_property
+    def request(self) -> "Request":
+        """Return what the command line and the environment say about the settings."""
+        from alchemiser_cli.settings.resolve import Request
+
+        return Request(
+            profile=self._profile,
+            home=self.assume_home,
+            assignments=self._assignments,
+            environ=self._environ,
+        )
+
+    @cached_property
+    def resolved(self) -> "Resolved":
+        """Resolve the settings once.
+
+        Raises:
+            ConfigurationError: as ``alchemiser_cli.settings.resolve.resolve``.
+        """
+        from alchemiser_cli.settings.resolve import resolve
+
+        return resolve(self.request)
+
+    @property
+    def settings(self) -> "Settings":
+        """Return the resolved settings."""
+        return self.resolved.settings
+
+    def start_logs(self) -> "Settings":
+        """Make the home, send log records to its files until the end, and return the settings.
+
+        Raises:
+            HomeNotWritableError: ``home-not-writable``.
+        """
+        settings = self.settings
+        if not self._logging:
+            self._logging = True
+            from alchemiser_cli.logs import log_session
+
+            level = logging.WARNING
+            if self.quiet:
+                level = logging.ERROR
+            elif self.verbose:
+                level = logging.DEBUG
+            self._stack.enter_context(
+                log_session(
+                    settings.logs,
+                    settings.logs_folder,
+                    self.clock,
+                    run_id=self.run_id,
+                    command=self.command,
+                    stderr_level=level,
+                )
+            )
+        return settings
+
+    def fail(self, error: Exception) -> ExitCode:
+        """Show, log and journal the failure that ends this run; return its exit code."""
+        from alchemiser_cli.commands.failure import coded, log_failure, record_failure
+        from alchemiser_cli.render.failures import show_failure
+
+        failure: AlchemiserError = coded(error)
+        show_failure(failure, sys.stderr, traceback=self.verbose)
+        log_failure(self, failure)
+        record_failure(self, failure)
+        return ExitCode(failure.exit_code)

@@ -1,0 +1,1 @@
+"""The checks that gate a start, by category."""
