@@ -5,11 +5,13 @@ and writes it to standard error and to the JSON file of its channel. A full queu
 the record and counts it, for logging must never hold up trading.
 """
 
+import copy
 import errno
 import logging
 import queue
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from logging.handlers import QueueHandler, QueueListener
@@ -41,6 +43,7 @@ CHANNELS: tuple[Channel, ...] = get_args(Channel)
 
 QUEUE_LENGTH = 10_000
 FLUSH_TIMEOUT_S = 5.0
+STORM_SHOWN = 3
 MASK = "**********"
 
 _ROOT = "alchemiser"
@@ -153,10 +156,16 @@ class _JsonLines(logging.Formatter):
 
 
 class _Readable(logging.Formatter):
-    """``12:00:00 warning  event  key=value`` for people."""
+    """``12:00:00 warning  event  key=value`` for people; tracebacks only when ``detailed``."""
+
+    def __init__(self, *, detailed: bool) -> None:
+        super().__init__()
+        self._detailed = detailed
 
     def format(self, record: logging.LogRecord) -> str:
         fields = dict(_fields(record))
+        if not self._detailed:
+            fields.pop("exception", None)
         at = str(fields.pop("at"))[11:19]
         level, event = fields.pop("level"), fields.pop("event")
         for name in ("channel", "run_id", "command"):
@@ -181,10 +190,36 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 def _console(stream: TextIO, level: int) -> logging.Handler:
     output = logging.StreamHandler(stream)
     output.setLevel(level)
-    output.setFormatter(_Readable())
+    output.setFormatter(_Readable(detailed=level <= logging.DEBUG))
     # An error that ends the command is shown by main() itself, in full.
     output.addFilter(lambda record: not getattr(record, "shown_by_main", False))
+    if level > logging.DEBUG:
+        output.addFilter(_StormFilter())
     return output
+
+
+class _StormFilter(logging.Filter):
+    """Lets an event through its first three times, then at the 10th, the 100th and so on.
+
+    The files hold every record; this only keeps a storm from burying what else is shown.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool | logging.LogRecord:
+        fields = _fields(record)
+        kind = f"{record.name} {fields['event']} {fields.get('code', '')}"
+        self._seen[kind] += 1
+        count = self._seen[kind]
+        if count <= STORM_SHOWN:
+            return True
+        if count != 10 ** (len(str(count)) - 1):
+            return False
+        shown = copy.copy(record)
+        shown.msg = {**fields, "so_far": count}
+        return shown
 
 
 def _channel_output(

@@ -66,6 +66,10 @@ class Invocation:
         self._profile = profile
         self._assignments = assignments
 
+    def assign(self, assignment: str) -> None:
+        """Add one ``section.key=value`` that the command itself decides on."""
+        self._assignments = (*self._assignments, assignment)
+
     @cached_property
     def run_id(self) -> str:
         """Name this run by its start time and process."""

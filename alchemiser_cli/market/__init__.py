@@ -1,5 +1,44 @@
 """Market data: the tick, datasets and the exchange's calendar."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from alchemiser_cli.market.ticks import Tick, TickKind, tick_schema
 
-__all__ = ["Tick", "TickKind", "tick_schema"]
+if TYPE_CHECKING:
+    from alchemiser_cli.market.calendar import SessionState, session_at
+    from alchemiser_cli.market.datasets import (
+        Columns,
+        Dataset,
+        DatasetEntry,
+        Instrument,
+        Provenance,
+        SourceFile,
+        list_datasets,
+        open_dataset,
+    )
+
+__all__ = [
+    "Columns",
+    "Dataset",
+    "DatasetEntry",
+    "Instrument",
+    "Provenance",
+    "SessionState",
+    "SourceFile",
+    "Tick",
+    "TickKind",
+    "list_datasets",
+    "open_dataset",
+    "session_at",
+    "tick_schema",
+]
+
+_HOMES = {"SessionState": "calendar", "session_at": "calendar"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the part of the package that holds ``name`` when it is first asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'datasets')}"), name)

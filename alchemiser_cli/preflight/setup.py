@@ -36,6 +36,7 @@ class Setup:
 
     resolved: Resolved
     clock: Clock
+    given_cluster: "Cluster | None" = None
     stack: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -45,7 +46,9 @@ class Setup:
 
     @cached_property
     def cluster(self) -> "Cluster":
-        """Open the cluster that the settings mean, once for all checks."""
+        """Return the given cluster, or open the one that the settings mean, once for all checks."""
+        if self.given_cluster is not None:
+            return self.given_cluster
         from alchemiser_cli.streaming import open_cluster
 
         settings = self.settings

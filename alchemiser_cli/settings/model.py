@@ -125,6 +125,11 @@ class Settings(BaseSettings):
         uri = self.tracking.uri
         return uri.get_secret_value() if uri else f"sqlite:///{self.home / 'mlflow.db'}"
 
+    def with_consumer_group(self, group: str) -> "Settings":
+        """Return a copy whose consumer is a member of ``group``."""
+        consumer = self.consumer.model_copy(update={"group": group})
+        return self.model_copy(update={"consumer": consumer})
+
 
 def settings_from_layers(layers: tuple[Layer, ...]) -> Settings:
     """Build settings from layers, the strongest first; raises pydantic's ValidationError."""

@@ -1,0 +1,82 @@
+"""``alchemiser consume``: consume ticks and say what was seen."""
+
+from typing import Annotated
+
+import typer
+
+from alchemiser_cli.commands.invocation import Invocation
+from alchemiser_cli.commands.options import OutputOption, TopicOption
+from alchemiser_cli.commands.signals import stop_on_signal
+from alchemiser_cli.market import Tick
+from alchemiser_cli.pipeline import ConsumeLimits, consume_ticks, start_position
+from alchemiser_cli.render.output import show
+from alchemiser_cli.render.progress import progress_bar
+from alchemiser_cli.render.stream import consume_view, warn_of_own_cluster
+from alchemiser_cli.streaming import Received, open_cluster
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(
+    epilog="Examples: `alchemiser consume --from earliest --until-idle 5`, "
+    "`alchemiser consume --group desk --max-messages 1000 -o json`."
+)
+def consume(
+    context: typer.Context,
+    topic: TopicOption = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Consumer group.", show_default="consumer.group of the settings"),
+    ] = None,
+    start: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="earliest|latest|committed|TIME",
+            help="Where to begin; TIME is in ISO 8601.",
+        ),
+    ] = "committed",
+    max_messages: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="End after N messages.")
+    ] = None,
+    until_idle: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0.1, help="End when no message came for so long."),
+    ] = None,
+    output: OutputOption = None,
+) -> None:
+    """Consume ticks and say what was seen.
+
+    Each message is decoded and checked on its own: one that cannot be read or handled is
+    counted and logged, and the rest of its batch goes on. Only what is finished is committed.
+    Runs until interrupted unless a limit ends it; the summary comes in either case.
+    """
+    invocation: Invocation = context.obj
+    limits = ConsumeLimits(start_position(start), max_messages, until_idle)
+    settings = invocation.start_logs()
+    if group is not None:
+        settings = settings.with_consumer_group(group)
+    with (
+        stop_on_signal() as stop,
+        open_cluster(settings.kafka, settings.topics, settings.run_folder) as cluster,
+    ):
+        warn_of_own_cluster(cluster)
+        with progress_bar("consuming") as advance:
+            result = consume_ticks(
+                settings,
+                cluster,
+                invocation.clock,
+                _accept,
+                topic=topic or settings.topics.ticks,
+                limits=limits,
+                on_progress=advance,
+                stop=stop,
+            )
+    show(consume_view(result), output)
+    stop.exit_if_requested()
+
+
+async def _accept(_tick: Tick, _received: Received) -> None:
+    """Take a tick that was decoded and validated; strategies are not wired to this command."""

@@ -1,0 +1,81 @@
+"""The demo's story, step by step."""
+
+import msgspec
+
+from alchemiser_cli.clock import iso_from_ns
+from alchemiser_cli.market import Dataset, Tick
+from alchemiser_cli.pipeline import RoundTrip
+from alchemiser_cli.preflight.report import PreflightReport
+from alchemiser_cli.render.blocks import Block, TextBlock, View
+from alchemiser_cli.render.chart import area_chart
+from alchemiser_cli.render.preflight import short_view
+from alchemiser_cli.render.stream import consume_view, replay_view
+
+__all__ = ["demo_view"]
+
+_NEXT = """\
+What to type next:
+  alchemiser preflight                  every check, with its next step where it fails
+  alchemiser broker serve               keep a Kafka up; then, in another terminal:
+  alchemiser replay sp500 --speed 1e6     some twelve days of market in a second
+  alchemiser consume --from earliest      see what arrives; Ctrl-C ends with the summary
+  alchemiser replay file:YOURS.csv      your own bars, trades or quotes
+  alchemiser errors codes               everything that can go wrong, each with its runbook
+"""
+
+
+def demo_view(
+    report: PreflightReport, dataset: Dataset, trip: RoundTrip, *, width: int, seconds: float
+) -> View:
+    """Return the whole story: the checks, what was sent and seen, charts, what to do next."""
+    preflight = short_view(report)
+    replayed = replay_view(dataset, trip.replayed)
+    consumed = consume_view(trip.consumed)
+    blocks: list[Block] = [
+        _heading("1. preflight: may the system start?"),
+        *preflight.blocks,
+        _heading("2. replay: real market data into an embedded Kafka"),
+        *replayed.blocks,
+        _heading("3. consume: read it back, decoded and checked"),
+        *consumed.blocks,
+        *_charts(trip.ticks, width),
+        TextBlock(f"\nAll of it in {seconds:.1f} s, with nothing installed beside it."),
+        TextBlock(_NEXT),
+    ]
+    document = {
+        "preflight": preflight.document,
+        "replay": replayed.document,
+        "consume": consumed.document,
+        "last_ticks": [msgspec.to_builtins(tick) for tick in trip.ticks[-3:]],
+        "duration_s": seconds,
+    }
+    return View(document, blocks)
+
+
+def _heading(text: str) -> TextBlock:
+    return TextBlock(f"\n{text}", style="bold cyan")
+
+
+def _charts(ticks: list[Tick], width: int) -> list[Block]:
+    if not ticks:
+        return []
+    first, last = (iso_from_ns(tick.event_time_ns)[:10] for tick in (ticks[0], ticks[-1]))
+    symbol = ticks[0].symbol
+    prices = area_chart(
+        [tick.price for tick in ticks],
+        title=f"\n{symbol}, close",
+        width=width,
+        height=6,
+        first=first,
+        last=last,
+    )
+    volatilities = area_chart(
+        [100 * (tick.implied_volatility or 0.0) for tick in ticks],
+        title=f"\n{symbol}, volatility a year",
+        width=width,
+        height=4,
+        first=first,
+        last=last,
+        number="{:.0f} %",
+    )
+    return [TextBlock(prices, style="green"), TextBlock(volatilities, style="yellow")]

@@ -1,0 +1,98 @@
+"""Settings to librdkafka's configuration; secrets are unwrapped here and nowhere else."""
+
+import logging
+from collections import Counter
+from typing import Any
+
+from confluent_kafka import KafkaError
+
+from alchemiser_cli.logs import get_logger
+from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
+
+__all__ = ["LibraryLog", "client_config", "consumer_config", "producer_config"]
+
+_SESSION_TIMEOUT_MS = 10_000  # also bounds how long a commit waits for a lost coordinator
+_DELIVERY_REQUESTS = 6  # request timeouts that a message may take before it is given up
+_LINGER_MS = 5
+
+
+class LibraryLog:
+    """librdkafka's own log lines, as records of the ``api`` channel.
+
+    A client without a broker repeats itself some twenty times a second, so a line is passed on
+    at its first, tenth, hundredth... appearance. Nothing is above a warning: what matters is
+    raised as an error of ours.
+    """
+
+    def __init__(self, client_id: str) -> None:
+        """Name the records' client."""
+        self._log = get_logger("api", "librdkafka")
+        self._client_id = client_id
+        self._seen: Counter[str] = Counter()
+
+    def log(self, level: int, message: str, *parts: object) -> None:
+        """Take one line, as ``logging.Logger.log`` does; librdkafka calls this."""
+        text = message % parts if parts else message
+        line = text.rpartition(" (after ")[0] or text
+        self._seen[line] += 1
+        repeated = self._seen[line]
+        if repeated == 10 ** (len(str(repeated)) - 1):
+            self._log.log(
+                min(level, logging.WARNING),
+                "librdkafka",
+                line=line,
+                repeated=repeated,
+                client_id=self._client_id,
+            )
+
+    def failed(self, error: KafkaError) -> None:
+        """Take one error that concerns no single request; librdkafka calls this."""
+        self.log(logging.WARNING, f"{error.name()}: {error.str()}")
+
+
+def client_config(kafka: KafkaSettings, bootstrap: str) -> dict[str, Any]:
+    """Return what every client of ``bootstrap`` needs, its secrets included: never log it."""
+    log = LibraryLog(kafka.client_id)
+    request_ms = max(round(kafka.request_timeout_s * 1_000), 10)
+    config: dict[str, Any] = {
+        "bootstrap.servers": bootstrap,
+        "client.id": kafka.client_id,
+        "security.protocol": kafka.security_protocol,
+        "socket.timeout.ms": request_ms,
+        "socket.connection.setup.timeout.ms": max(request_ms, 1_000),
+        "reconnect.backoff.max.ms": 1_000,
+        "logger": log,
+        "error_cb": log.failed,
+    }
+    if kafka.security_protocol.startswith("SASL"):
+        config["sasl.mechanism"] = kafka.sasl_mechanism
+        config["sasl.username"] = kafka.username or ""
+        config["sasl.password"] = kafka.password.get_secret_value() if kafka.password else ""
+    if kafka.security_protocol.endswith("SSL") and kafka.ca_file is not None:
+        config["ssl.ca.location"] = str(kafka.ca_file)
+    return config
+
+
+def consumer_config(
+    kafka: KafkaSettings, consumer: ConsumerSettings, bootstrap: str
+) -> dict[str, Any]:
+    """Return the configuration of a member of ``consumer.group`` that commits by itself never."""
+    request_ms = round(kafka.request_timeout_s * 1_000)
+    return client_config(kafka, bootstrap) | {
+        "group.id": consumer.group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "fetch.wait.max.ms": min(consumer.fetch_wait_ms, max(request_ms - 1, 0)),
+        "session.timeout.ms": _SESSION_TIMEOUT_MS,
+    }
+
+
+def producer_config(kafka: KafkaSettings, bootstrap: str) -> dict[str, Any]:
+    """Return the configuration of an idempotent producer."""
+    return client_config(kafka, bootstrap) | {
+        "enable.idempotence": True,
+        "compression.type": "lz4",
+        "linger.ms": _LINGER_MS,
+        "message.timeout.ms": max(round(kafka.request_timeout_s * 1_000 * _DELIVERY_REQUESTS), 100),
+    }

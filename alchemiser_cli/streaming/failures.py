@@ -1,0 +1,77 @@
+"""librdkafka's errors as coded errors of ours."""
+
+from confluent_kafka import KafkaError, KafkaException
+
+from alchemiser_cli.errors import (
+    BrokerUnreachableError,
+    ConsumerGroupUnreadableError,
+    StreamingError,
+    TopicMissingError,
+)
+
+__all__ = ["broker_unreachable", "group_unreadable", "is_fatal", "kafka_error", "translated"]
+
+_AUTHORIZATION = {
+    KafkaError._AUTHENTICATION,  # noqa: SLF001  librdkafka's own codes begin with an underscore
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+_TOPIC = {
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001  as above
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001  as above
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.TOPIC_EXCEPTION,
+}
+_GROUP = {
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.INVALID_GROUP_ID,
+    KafkaError.GROUP_MAX_SIZE_REACHED,
+    KafkaError.FENCED_INSTANCE_ID,
+}
+
+
+def kafka_error(error: KafkaException) -> KafkaError:
+    """Return the KafkaError that the exception carries."""
+    first = error.args[0] if error.args else None
+    return first if isinstance(first, KafkaError) else KafkaError(KafkaError.UNKNOWN, str(error))
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """Tell whether the client cannot go on after ``error``; others it mends by itself."""
+    return error.fatal() or error.code() in _AUTHORIZATION | _TOPIC | _GROUP
+
+
+def translated(error: KafkaError, bootstrap: str, topic: str, group: str) -> StreamingError:
+    """Return the coded error for a fatal ``error`` of a consumer."""
+    if error.code() in _TOPIC:
+        return TopicMissingError(
+            f"the topic {topic!r} cannot be read",
+            why=f"Kafka answered: {error.str()}.",
+            next_step="Check topics.ticks and the rights of kafka.username.",
+            context={"topic": topic, "bootstrap": bootstrap, "kafka_error": error.name()},
+        )
+    if error.code() in _AUTHORIZATION:
+        return broker_unreachable(bootstrap, error.str(), error.name())
+    return group_unreadable(group, bootstrap, error)
+
+
+def broker_unreachable(bootstrap: str, why: str, name: str | None = None) -> BrokerUnreachableError:
+    """Return ``broker-unreachable`` for the cluster at ``bootstrap``."""
+    return BrokerUnreachableError(
+        f"no broker of {bootstrap} answered",
+        why=f"{why.rstrip('.')}.",
+        next_step="Check kafka.bootstrap and that the cluster runs; `alchemiser broker serve` "
+        "starts an embedded one.",
+        context={"bootstrap": bootstrap, "kafka_error": name},
+    )
+
+
+def group_unreadable(group: str, bootstrap: str, error: KafkaError) -> ConsumerGroupUnreadableError:
+    """Return ``consumer-group-unreadable`` for ``group``."""
+    return ConsumerGroupUnreadableError(
+        f"the consumer group {group!r} cannot be used",
+        why=f"Kafka answered: {error.str()}.",
+        next_step="Check that the group's coordinator runs, and the rights of kafka.username.",
+        context={"group": group, "bootstrap": bootstrap, "kafka_error": error.name()},
+    )

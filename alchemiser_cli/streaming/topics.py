@@ -1,0 +1,84 @@
+"""Topics: which ones we use, and making those that are missing."""
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from alchemiser_cli.errors import TopicMissingError
+from alchemiser_cli.settings.sections import KafkaSettings, TopicSettings
+from alchemiser_cli.streaming.clients import client_config
+from alchemiser_cli.streaming.discovery import Cluster
+from alchemiser_cli.streaming.failures import broker_unreachable, kafka_error
+from alchemiser_cli.streaming.probe import broker_metadata
+
+__all__ = ["ensure_topic", "require_topic"]
+
+
+def require_topic(kafka: KafkaSettings, bootstrap: str, name: str) -> int:
+    """Return the topic's number of partitions.
+
+    Raises:
+        TopicMissingError: ``topic-missing``; nothing is created.
+        BrokerUnreachableError: ``broker-unreachable`` after ``request_timeout_s``.
+    """
+    known = broker_metadata(kafka, bootstrap).topics
+    if name not in known:
+        raise _missing(name, bootstrap, "The cluster does not list it.", sorted(known))
+    return known[name]
+
+
+def ensure_topic(kafka: KafkaSettings, topics: TopicSettings, cluster: Cluster, name: str) -> int:
+    """Create the topic ``name`` unless it exists, and return its number of partitions.
+
+    An existing topic keeps its shape. A served cluster of another process makes a topic at the
+    first request that names it, with librdkafka's four partitions and not with ours.
+
+    Raises:
+        TopicMissingError: ``topic-missing`` if the cluster refuses to create it.
+        BrokerUnreachableError: ``broker-unreachable`` after ``request_timeout_s``.
+    """
+    bootstrap = cluster.bootstrap
+    if cluster.embedded is not None:
+        cluster.embedded.create_topic(name, topics.partitions, topics.replication)
+        return require_topic(kafka, bootstrap, name)
+    known = broker_metadata(kafka, bootstrap).topics
+    if name in known:
+        return known[name]
+    admin = AdminClient(client_config(kafka, bootstrap))
+    if cluster.origin == "served":
+        _name_it(admin, kafka, bootstrap, name)
+    else:
+        _create(admin, kafka, topics, bootstrap, name)
+    return require_topic(kafka, bootstrap, name)
+
+
+def _name_it(admin: AdminClient, kafka: KafkaSettings, bootstrap: str, name: str) -> None:
+    try:
+        admin.list_topics(name, timeout=kafka.request_timeout_s)
+    except KafkaException as error:
+        cause = kafka_error(error)
+        raise broker_unreachable(bootstrap, cause.str(), cause.name()) from error
+
+
+def _create(
+    admin: AdminClient, kafka: KafkaSettings, topics: TopicSettings, bootstrap: str, name: str
+) -> None:
+    wanted = NewTopic(name, topics.partitions, topics.replication)
+    answers = admin.create_topics([wanted], request_timeout=kafka.request_timeout_s)
+    try:
+        answers[name].result()
+    except KafkaException as error:
+        cause = kafka_error(error)
+        if cause.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise _missing(name, bootstrap, f"Creating it failed: {cause.str()}.") from error
+
+
+def _missing(
+    name: str, bootstrap: str, why: str, known: list[str] | None = None
+) -> TopicMissingError:
+    return TopicMissingError(
+        f"the topic {name!r} does not exist",
+        why=why,
+        next_step=f"Create it on the cluster, for example: kafka-topics --create --topic {name}",
+        context={"topic": name, "bootstrap": bootstrap, "known": (known or [])[:20]},
+    )

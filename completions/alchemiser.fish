@@ -1,0 +1,1 @@
+complete --command alchemiser --no-files --arguments "(env _ALCHEMISER_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) alchemiser)" --condition "env _ALCHEMISER_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) alchemiser"

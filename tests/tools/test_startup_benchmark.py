@@ -1,0 +1,45 @@
+"""The start-up benchmark measures what it says."""
+
+import json
+import runpy
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def benchmark(pytestconfig):
+    return runpy.run_path(str(pytestconfig.rootpath / "benchmarks" / "startup.py"))
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_the_ratio_sees_that_one_command_does_more(benchmark):
+    work = python("sum(range(20_000_000))")
+    figure = benchmark["measure_ratio"]("work", work, python(""), target=1.0, rounds=3)
+    assert figure.value > 1.5
+    assert not figure.met
+
+
+def test_peak_memory_is_that_of_the_command(benchmark):
+    seconds, megabytes = benchmark["measure_demo"](python("b'x' * 150_000_000"))
+    assert 150 < megabytes.value < 300
+    assert seconds.unit == "s"
+
+
+def test_a_command_that_fails_is_no_measurement(benchmark):
+    with pytest.raises(SystemExit, match=r"exited 3:\nbroken"):
+        list(
+            benchmark["measure_demo"](
+                python("import sys; print('broken', file=sys.stderr); exit(3)")
+            )
+        )
+
+
+def test_the_result_is_printed_as_json(benchmark, capsys):
+    code = benchmark["main"](["--only", "version", "--rounds", "2", "--json"])
+    figure = json.loads(capsys.readouterr().out)["figures"][0]
+    assert figure["name"] == "version"
+    assert figure["met"] is (code == 0)
