@@ -75,8 +75,8 @@ completions-check: $(VENV)/.installed-dev ## fail when a completion is stale
 
 .PHONY: clean
 clean: ## remove the environment, the caches and what was built
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find alchemiser_cli tests tools benchmarks plugins -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the environment
 

@@ -71,7 +71,9 @@ class ManualClock:
             self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Move both readings forward by ``seconds``."""
+        """Move both readings forward by ``seconds``; ``jump`` is what goes back."""
+        if seconds < 0:
+            raise ValueError("a monotonic clock does not go back")
         step = round(seconds * NS_PER_SECOND)
         with self._lock:
             self._now_ns += step

@@ -46,13 +46,8 @@ def load_plugins(allowed: Iterable[str]) -> pluggy.PluginManager:
         try:
             plugins.register(installed[name].load(), name)
             plugins.check_pending()
-        except Exception as error:
-            raise PluginRejectedError(
-                f"the plugin {name!r} cannot be loaded",
-                why=f"{type(error).__name__}: {error}",
-                next_step=f"Correct the plugin, or take {name!r} out of `plugins` in the settings.",
-                context={"plugin": name},
-            ) from error
+        except (Exception, SystemExit) as error:
+            raise _rejected(name, "cannot be loaded", error) from error
     return plugins
 
 
@@ -62,5 +57,31 @@ def plugin_checks(settings: Settings) -> list[Check]:
     Raises:
         PluginRejectedError: ``plugin-rejected``.
     """
-    answers = load_plugins(settings.plugins).hook.alchemiser_checks(settings=settings)
-    return [check for checks in answers for check in checks]
+    plugins = load_plugins(settings.plugins)
+    found: list[Check] = []
+    for name, _ in plugins.list_name_plugin():
+        others = [plugin for other, plugin in plugins.list_name_plugin() if other != name]
+        ask = plugins.subset_hook_caller("alchemiser_checks", others)
+        try:
+            found += _as_checks(item for answer in ask(settings=settings) for item in answer)
+        except (Exception, SystemExit) as error:
+            raise _rejected(name, "cannot name its checks", error) from error
+    return found
+
+
+def _as_checks(items: Iterable[object]) -> list[Check]:
+    checks = []
+    for item in items:
+        if not isinstance(item, Check):
+            raise TypeError(f"{item!r} is not a Check")
+        checks.append(item)
+    return checks
+
+
+def _rejected(name: str, what: str, error: BaseException) -> PluginRejectedError:
+    return PluginRejectedError(
+        f"the plugin {name!r} {what}",
+        why=f"{type(error).__name__}: {error}",
+        next_step=f"Correct the plugin, or take {name!r} out of `plugins` in the settings.",
+        context={"plugin": name},
+    )

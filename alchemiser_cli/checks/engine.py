@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -73,12 +74,14 @@ def run_checks(
     ``on_result`` sees every result as it is known.
     """
     deadline_ns = clock.monotonic_ns() + round(wait_s * NS_PER_SECOND)
-    results: dict[str, CheckResult] = {}
+    results: list[CheckResult] = []
+    by_name: dict[str, CheckResult] = {}
     for check in checks:
-        result = _unmet_need(check, results) or _run_with_retries(check, clock, deadline_ns)
-        results[check.name] = result
+        result = _unmet_need(check, by_name) or _run_with_retries(check, clock, deadline_ns)
+        results.append(result)
+        by_name[check.name] = result
         on_result(result)
-    return list(results.values())
+    return results
 
 
 def _unmet_need(check: Check, results: dict[str, CheckResult]) -> CheckResult | None:
@@ -87,7 +90,7 @@ def _unmet_need(check: Check, results: dict[str, CheckResult]) -> CheckResult | 
         # A need outside the chosen categories was not asked, and does not stand in the way.
         if result is not None and result.result != "success":
             verb = "was skipped" if result.result == "skipped" else "failed"
-            return _skipped(check, f"{need!r} {verb}")
+            return _skipped(check, f'"{need}" {verb}')
     return None
 
 
@@ -129,9 +132,9 @@ def _outcome(check: Check) -> CheckResult:
         return _skipped(check, str(reason))
     except AlchemiserError as error:
         return _failed(check, error)
-    except Exception as error:  # noqa: BLE001  a crash is a result of its own
+    except BaseException as error:  # noqa: BLE001  a crash, SystemExit too, is its own result
         crash = CheckCrashedError(
-            f"the check crashed: {type(error).__name__}: {error}",
+            f"the check crashed: {''.join(traceback.format_exception_only(error)).strip()}",
             why="A check raised an exception without a code: a defect in the check.",
             next_step="Report it with the output of `alchemiser --verbose preflight`.",
         )

@@ -2,6 +2,7 @@
 
 import traceback
 import uuid
+from collections.abc import Mapping
 
 import msgspec
 from sqlalchemy import insert, select
@@ -57,14 +58,14 @@ class ErrorJournal:
             component=component,
             operation=operation,
             run_id=run_id,
-            what=error.what,
-            why=error.why,
-            next_step=error.next_step,
+            what=_storable(error.what),
+            why=_storable(error.why),
+            next_step=_storable(error.next_step),
             context=error.context,
-            traceback="".join(traceback.format_exception(error)),
+            traceback=_storable("".join(traceback.format_exception(error))),
         )
         values = msgspec.structs.asdict(row)
-        values["context"] = msgspec.json.encode(row.context, enc_hook=str).decode()
+        values["context"] = _context_json(row.context)
         with self._database.begin() as connection:
             connection.execute(insert(error_journal).values(**values))
         return row
@@ -81,3 +82,24 @@ class ErrorJournal:
         for row in rows:
             row["context"] = msgspec.json.decode(row["context"])
         return [JournalRow(**row) for row in rows]
+
+
+def _context_json(context: Mapping[str, object]) -> str:
+    """Encode each fact, as its text where JSON has no form for it."""
+    facts = {}
+    for name, value in context.items():
+        try:
+            fact = msgspec.json.encode(value, enc_hook=str)
+        except Exception:  # noqa: BLE001  a fact that cannot be encoded must not cost the row
+            fact = msgspec.json.encode(_storable(value))
+        facts[_storable(name)] = msgspec.Raw(fact)
+    return msgspec.json.encode(facts).decode()
+
+
+def _storable(value: object) -> str:
+    """Return text that every database takes: no lone surrogate (of a file's name), no NUL."""
+    try:
+        text = str(value)
+    except Exception as error:  # noqa: BLE001  whatever a foreign __str__ raises
+        text = f"<{type(value).__name__} whose text raised {type(error).__name__}>"
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")

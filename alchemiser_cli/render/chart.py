@@ -35,7 +35,7 @@ def area_chart(
         label = labels[0] if row == 0 else labels[1] if row == height - 1 else ""
         cells = "".join(_EIGHTHS[max(0, min(8, step - floor))] for step in steps)
         lines.append(f"{label:>{margin}} {cells}".rstrip())
-    below = f"{first}{last:>{max(1, len(columns) - len(first))}}"
+    below = f"{first} {last:>{max(1, len(columns) - len(first) - 1)}}"
     return "\n".join([*lines, f"{'':>{margin}} {below}"])
 
 

@@ -67,7 +67,8 @@ def _plain_table(table: TableBlock) -> str:
 
 
 def _text(cell: Cell | str) -> str:
-    return cell.text if isinstance(cell, Cell) else cell
+    text = cell.text if isinstance(cell, Cell) else cell
+    return " ".join(text.splitlines())  # a row stays one line
 
 
 def _show_rich(blocks: Iterable[Block], stream: TextIO) -> None:

@@ -74,12 +74,12 @@ def _document(report: PreflightReport) -> dict[str, object]:
 
 def _verdict(report: PreflightReport) -> TextBlock:
     counts = ", ".join(
-        f"{len(found)} {words}"
-        for outcome, words in (
-            ("success", "ok"),
-            ("warning", "warnings"),
-            ("error", "errors"),
-            ("skipped", "skipped"),
+        f"{len(found)} {one if len(found) == 1 else several}"
+        for outcome, one, several in (
+            ("success", "ok", "ok"),
+            ("warning", "warning", "warnings"),
+            ("error", "error", "errors"),
+            ("skipped", "skipped", "skipped"),
         )
         if (found := report.results(outcome))
     )

@@ -1,5 +1,6 @@
 """The layers a setting may come from, each value with its origin."""
 
+import io
 import os
 import re
 import tomllib
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from alchemiser_cli.errors import ProfileMalformedError, ProfileNotFoundError, UsageError
 
@@ -32,23 +33,29 @@ KeyPath = tuple[str, ...]
 
 # Files in configs/ that are data for other parts, not profiles.
 _OTHER_CONFIGS = {"escalation", "risk"}
-_TOML_TABLE = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
-_TOML_KEY = re.compile(
-    r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*="""
-)
+_TOML_PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_TOML_PATH = rf"({_TOML_PART}(?:\s*\.\s*{_TOML_PART})*)"
+_TOML_TABLE = re.compile(rf"^\s*\[\s*{_TOML_PATH}\s*\]\s*(?:#.*)?$")
+_TOML_KEY = re.compile(rf"^\s*{_TOML_PATH}\s*=")
 
 
 @dataclass(frozen=True)
 class Layer:
     """One source's nested values, and where each leaf stood."""
 
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict, repr=False)  # secrets among them
     origins: dict[KeyPath, str] = field(default_factory=dict)
     file: Path | None = None
+    profile: str | None = None  # the profile that the layer chooses
 
     def origin(self, path: KeyPath) -> str | None:
-        """Return where ``path``, or the nearest enclosing key, was set."""
-        for length in range(len(path), 0, -1):
+        """Return where ``path``, the first key under it, or the nearest key above it was set."""
+        if (found := self.origins.get(path)) is not None:
+            return found
+        for leaf, found in self.origins.items():
+            if leaf[: len(path)] == path:
+                return found
+        for length in range(len(path) - 1, 0, -1):
             if (found := self.origins.get(path[:length])) is not None:
                 return found
         return None
@@ -68,7 +75,7 @@ def flag_layer(assignments: list[str], home: Path | None) -> Layer:
         path = tuple(part.strip() for part in key.split("."))
         if not equals or not all(path):
             raise UsageError(
-                f"--set {assignment!r} is not section.key=value",
+                f"--set {key!r} is not section.key=value",  # without the value: it may be secret
                 why="A setting is named by its section and key, followed by = and its value.",
                 next_step="For example: --set kafka.mode=embedded",
             )
@@ -88,20 +95,29 @@ def dotenv_layer(file: Path) -> Layer:
     """Read the same variables from a ``.env`` file; an absent file is an empty layer.
 
     Raises:
-        ProfileMalformedError: ``profile-malformed``, if the file cannot be read.
+        ProfileMalformedError: ``profile-malformed``, if the file cannot be read or parsed.
     """
-    if not file.is_file():
+    if not _is_file(file):
         return Layer()
-    text = _read(file)
-    lines = {
-        match.group(1): number
-        for number, line in enumerate(text.splitlines(), start=1)
-        if (match := re.match(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", line))
-    }
-    pairs = {name: value for name, value in dotenv_values(file).items() if value is not None}
-    layer = Layer(file=file)
+    pairs: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    # The parser alone: values are taken as they stand, `${NAME}` in a password included.
+    for binding in parse_stream(io.StringIO(_read(file))):
+        original = binding.original
+        blank = original.string[: -len(original.string.lstrip()) or None]
+        line = original.line + blank.count("\n")
+        if binding.error:
+            raise ProfileMalformedError(
+                f"{file} is not a valid .env file",
+                why=f"Line {line} is not NAME=value.",
+                next_step="Correct that line, then run `alchemiser config check`.",
+                context={"file": str(file)},
+            )
+        if binding.key is not None and binding.value is not None:
+            pairs[binding.key], lines[binding.key] = binding.value, line
+    layer = Layer(file=file, profile=pairs.get(PROFILE_VARIABLE))
     for name, path, value in _variables(pairs):
-        _put(layer, path, _value(value), f"{file}:{lines.get(name, 1)}")
+        _put(layer, path, _value(value), f"{file}:{lines[name]}")
     return layer
 
 
@@ -138,12 +154,12 @@ def find_profile(name: str, home: Path | None) -> Path:
         ProfileNotFoundError: ``profile-not-found``, naming what there is.
     """
     if name.endswith(".toml") or os.sep in name:
-        if Path(name).is_file():
+        if _is_file(Path(name)):
             return Path(name)
         known = ""
     else:
         for folder in _profile_folders(home):
-            if (file := folder / f"{name}.toml").is_file():
+            if _is_file(file := folder / f"{name}.toml"):
                 return file
         known = f" Known profiles: {', '.join(profile_names(home))}."
     raise ProfileNotFoundError(
@@ -170,9 +186,16 @@ def _profile_folders(home: Path | None) -> list[Path]:
     return folders
 
 
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # a folder that may not be searched, a name that is too long: reading says
+        return True
+
+
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ProfileMalformedError(
             f"{file} cannot be read",
@@ -200,6 +223,10 @@ def _value(text: str) -> Any:
 
 
 def _put(layer: Layer, path: KeyPath, value: Any, origin: str) -> None:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            _put(layer, (*path, key), inner, origin)
+        return
     target = layer.values
     for part in path[:-1]:
         inner = target.setdefault(part, {})
@@ -222,7 +249,7 @@ def _toml_lines(text: str) -> dict[KeyPath, int]:
     """Map each table and key to the line it stands on, as far as plain TOML shows it."""
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if match := _TOML_TABLE.match(line):
             table = _toml_path(match.group(1))
             lines.setdefault(table, number)
@@ -232,7 +259,7 @@ def _toml_lines(text: str) -> dict[KeyPath, int]:
 
 
 def _toml_path(dotted: str) -> KeyPath:
-    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
+    return tuple(part.strip("\"'") for part in re.findall(_TOML_PART, dotted))
 
 
 def _nearest(lines: Mapping[KeyPath, int], path: KeyPath) -> int:

@@ -36,8 +36,8 @@ class Request:
 
     profile: str | None = None
     home: Path | None = None
-    assignments: tuple[str, ...] = ()
-    environ: Mapping[str, str] = field(default_factory=dict)
+    assignments: tuple[str, ...] = field(default=(), repr=False)  # secrets among them
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # and here
     dotenv: Path = Path(".env")
 
 
@@ -121,10 +121,17 @@ def _read_layers(request: Request) -> tuple[str, tuple[Layer, ...]]:
     environment = environment_layer(request.environ)
     dotenv = dotenv_layer(request.dotenv)
     layers = [flags, environment, dotenv]
-    named = request.profile or request.environ.get(PROFILE_VARIABLE)
-    home = next((Path(layer.values["home"]) for layer in layers if "home" in layer.values), None)
-    layers.append(profile_layer(find_profile(named or DEFAULT_PROFILE, home)))
-    return named or DEFAULT_PROFILE, tuple(layers)
+    named = (
+        request.profile
+        or request.environ.get(PROFILE_VARIABLE)
+        or dotenv.profile
+        or DEFAULT_PROFILE
+    )
+    home = next((layer.values["home"] for layer in layers if "home" in layer.values), None)
+    # A home that is not a text is refused with the other values, by its section's type.
+    folder = Path(home) if isinstance(home, str) else None
+    layers.append(profile_layer(find_profile(named, folder)))
+    return named, tuple(layers)
 
 
 def _transient_signing_key() -> Layer:

@@ -35,8 +35,16 @@ def setting_rows(resolved: Resolved) -> list[SettingRow]:
 
 
 def masked_url(url: str) -> str:
-    """Return ``url`` with the password of its user part and any query replaced by a mask."""
-    parts = urlsplit(url)
+    """Return ``url`` with the password of its user part and any query replaced by a mask.
+
+    A user part that is not well formed is masked whole, up to the last ``@``.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MASK
+    if "@" in parts.path + parts.query + parts.fragment:
+        return f"{parts.scheme}://{MASK}@{url.rpartition('@')[2].partition('?')[0]}"
     netloc = parts.netloc
     if parts.password is not None:
         user, _, host = netloc.rpartition("@")

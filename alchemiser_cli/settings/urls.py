@@ -14,7 +14,7 @@ __all__ = [
     "tracking_url",
 ]
 
-_HOST_PORT = re.compile(r"^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$")
+_HOST_PORT = re.compile(r"^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})$")
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", ""}
 
 
@@ -27,7 +27,7 @@ def bootstrap_servers(value: str) -> str:
             raise PydanticCustomError(
                 "bootstrap_malformed",
                 "{server} is not HOST:PORT with a port from 1 to 65535",
-                {"server": repr(server)},
+                {"server": repr(server.rpartition("@")[2])},  # what stands before may be secret
             )
     return ",".join(servers)
 
@@ -38,7 +38,8 @@ def state_url(value: SecretStr | None) -> SecretStr | None:
         return None
     parts = _split(value)
     if parts.scheme == "sqlite":
-        if parts.netloc or not parts.path.strip("/"):
+        name = parts.path.strip("/")
+        if parts.netloc or parts.query or name in ("", ":memory:"):
             raise _malformed("a SQLite URL is written sqlite:///PATH")
     elif parts.scheme in ("postgresql", "postgresql+psycopg"):
         if not parts.hostname or not parts.path.strip("/"):
@@ -86,6 +87,9 @@ def _split(value: SecretStr) -> SplitResult:
     except ValueError:
         # The parser's own words may repeat a part of the URL, and with it a password.
         raise _malformed("the host or port of the URL cannot be read") from None
+    if "@" in parts.path + parts.query + parts.fragment:
+        # Parsers differ on where such a password ends, and what follows it would be shown.
+        raise _malformed("in a user name or password write / as %2F, ? as %3F and # as %23")
     return parts
 
 

@@ -1,5 +1,8 @@
 """Opening the state database: its pragmas, schema version, integrity and errors."""
 
+import errno
+import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,9 +31,15 @@ from alchemiser_cli.errors import (
     StateSchemaError,
     StateUnreachableError,
 )
+from alchemiser_cli.settings.show import masked_url
 from alchemiser_cli.state.schema import SCHEMA_VERSION, metadata, schema_version
 
 __all__ = ["StateDatabase", "StateHealth"]
+
+_SQLITE_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+# Without space the write-ahead log's index cannot grow, which SQLite calls an I/O error.
+_SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
+_POSTGRESQL_FULL = "53100"
 
 
 class StateHealth(msgspec.Struct, frozen=True):
@@ -54,11 +63,12 @@ class StateDatabase:
         self._clock = clock
         self._timeout_s = connect_timeout_s
         self._engine: Engine | None = None
+        self._opening = threading.Lock()
 
     @property
     def location(self) -> str:
-        """Return the URL with its password masked, for messages."""
-        return self._url.render_as_string(hide_password=True)
+        """Return the URL with its secrets masked, for messages."""
+        return masked_url(self._url.render_as_string(hide_password=False))
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -69,9 +79,9 @@ class StateDatabase:
             DiskFullError: ``disk-full``.
         """
         try:
-            if self._engine is None:
-                self._engine = self._open()
-            with self._engine.begin() as connection:
+            with self._opening:
+                engine = self._engine = self._engine or self._open()
+            with engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise self._translated(error) from error
@@ -109,7 +119,11 @@ class StateDatabase:
             event.listen(engine, "connect", _sqlite_pragmas)
         else:
             engine = self._open_server()
-        self._prepare_schema(engine)
+        try:
+            self._prepare_schema(engine)
+        except BaseException:
+            engine.dispose()
+            raise
         return engine
 
     def _open_server(self) -> Engine:
@@ -130,8 +144,11 @@ class StateDatabase:
             ) from None
 
     def _prepare_schema(self, engine: Engine) -> None:
-        metadata.create_all(engine)
         with engine.begin() as connection:
+            if self._is_sqlite:
+                # Two processes that make the tables at once wait for each other.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            metadata.create_all(connection)
             found = connection.execute(select(func.max(schema_version.c.version))).scalar_one()
             if found is None:
                 row = {"version": SCHEMA_VERSION, "applied_at_ns": self._clock.now_ns()}
@@ -145,10 +162,12 @@ class StateDatabase:
                 )
 
     def _translated(self, error: SQLAlchemyError) -> DatabaseError | DiskFullError:
-        reason = str(getattr(error, "orig", None) or error)
-        if "malformed" in reason or "not a database" in reason:
+        origin = getattr(error, "orig", None)
+        reason = str(origin or error)
+        code = getattr(origin, "sqlite_errorcode", None)
+        if code is not None and code & 0xFF in _SQLITE_DAMAGED:
             return self._corrupt(reason)
-        if "disk is full" in reason:
+        if code in _SQLITE_FULL or getattr(origin, "sqlstate", None) == _POSTGRESQL_FULL:
             return DiskFullError(
                 f"no space is left for the state database {self.location}",
                 why=reason,
@@ -174,6 +193,12 @@ def _make_private_file(file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.touch(mode=0o600, exist_ok=True)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                f"no space is left for the state database {file}",
+                why=str(error),
+                next_step="Free space on that disk, or choose another --home.",
+            ) from error
         raise StateUnreachableError(
             f"the state database {file} cannot be created",
             why=str(error),

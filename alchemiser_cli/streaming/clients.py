@@ -11,7 +11,11 @@ from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
 
 __all__ = ["LibraryLog", "client_config", "consumer_config", "producer_config"]
 
-_SESSION_TIMEOUT_MS = 10_000  # also bounds how long a commit waits for a lost coordinator
+# The session's length also bounds how long a commit waits for a lost coordinator. The embedded
+# cluster ends a rebalance one second before a session's end and not when all have joined, so
+# a short session there makes joining a group that was just left take one second.
+_SESSION_TIMEOUT_MS = 10_000
+_EMBEDDED_SESSION_TIMEOUT_MS = 2_000
 _DELIVERY_REQUESTS = 6  # request timeouts that a message may take before it is given up
 _LINGER_MS = 5
 
@@ -74,9 +78,10 @@ def client_config(kafka: KafkaSettings, bootstrap: str) -> dict[str, Any]:
 
 
 def consumer_config(
-    kafka: KafkaSettings, consumer: ConsumerSettings, bootstrap: str
+    kafka: KafkaSettings, consumer: ConsumerSettings, bootstrap: str, *, embedded: bool = False
 ) -> dict[str, Any]:
     """Return the configuration of a member of ``consumer.group`` that commits by itself never."""
+    session_ms = _EMBEDDED_SESSION_TIMEOUT_MS if embedded else _SESSION_TIMEOUT_MS
     request_ms = round(kafka.request_timeout_s * 1_000)
     return client_config(kafka, bootstrap) | {
         "group.id": consumer.group,
@@ -84,7 +89,8 @@ def consumer_config(
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
         "fetch.wait.max.ms": min(consumer.fetch_wait_ms, max(request_ms - 1, 0)),
-        "session.timeout.ms": _SESSION_TIMEOUT_MS,
+        "session.timeout.ms": session_ms,
+        "heartbeat.interval.ms": session_ms // 4,
     }
 
 

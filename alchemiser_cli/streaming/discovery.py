@@ -26,7 +26,15 @@ from alchemiser_cli.streaming.files import (
     write_atomically,
 )
 
-__all__ = ["Cluster", "ServedBroker", "Serving", "find_served", "open_cluster", "own_cluster", "serve"]
+__all__ = [
+    "Cluster",
+    "ServedBroker",
+    "Serving",
+    "find_served",
+    "open_cluster",
+    "own_cluster",
+    "serve",
+]
 
 _RUN_FILE = "broker.json"
 _LOCK_FILE = ".broker.lock"

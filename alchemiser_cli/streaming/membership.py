@@ -15,7 +15,8 @@ from alchemiser_cli.streaming.failures import (
 )
 from alchemiser_cli.streaming.offsets import OffsetTracker
 from alchemiser_cli.streaming.positions import StartPositions
-from alchemiser_cli.streaming.topics import require_topic
+from alchemiser_cli.streaming.probe import broker_metadata
+from alchemiser_cli.streaming.topics import partitions_of
 
 __all__ = ["GroupMember", "PartitionProgress"]
 
@@ -49,7 +50,7 @@ class GroupMember:
         """Prepare a member; nothing is contacted yet."""
         self._kafka = kafka
         self._group = settings.group
-        self._config = consumer_config(kafka, settings, bootstrap)
+        self._settings = settings
         self._bootstrap = bootstrap
         self._topic = topic
         self._positions = positions
@@ -67,8 +68,11 @@ class GroupMember:
             TopicMissingError: ``topic-missing``.
             ConsumerGroupUnreadableError: ``consumer-group-unreadable``.
         """
-        partitions = require_topic(self._kafka, self._bootstrap, self._topic)
-        consumer = Consumer(self._config)
+        info = broker_metadata(self._kafka, self._bootstrap)
+        partitions = partitions_of(info, self._topic, self._bootstrap)
+        consumer = Consumer(
+            consumer_config(self._kafka, self._settings, self._bootstrap, embedded=info.embedded)
+        )
         places = [TopicPartition(self._topic, number) for number in range(partitions)]
         try:
             consumer.committed(places, timeout=self._kafka.request_timeout_s)

@@ -29,6 +29,8 @@ __all__ = [
 
 CLOCK_TOPIC = "alchemiser.clock"
 
+_EMBEDDED_CLUSTER_ID = "mockCluster"  # how librdkafka names its clusters
+
 
 class BrokerAddress(msgspec.Struct, frozen=True):
     """One broker, as it advertises itself."""
@@ -44,6 +46,11 @@ class ClusterInfo(msgspec.Struct, frozen=True):
     cluster_id: str | None
     brokers: tuple[BrokerAddress, ...]
     topics: dict[str, int]
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this is an embedded cluster, here or in another process."""
+        return _is_embedded(self.cluster_id)
 
 
 class GroupOffset(msgspec.Struct, frozen=True):
@@ -113,7 +120,8 @@ def broker_clock_skew(
     timestamp of a message appended to a topic with ``message.timestamp.type=LogAppendTime``,
     and a topic of market data is no place for a probe. So one empty message goes to
     ``alchemiser.clock``, if the operator made that topic; otherwise there is no measurement.
-    The error is at most half the round trip plus one millisecond.
+    The error is at most half the round trip plus one millisecond. ``topics`` is
+    what ``broker_metadata`` listed.
 
     Raises:
         BrokerUnreachableError: ``broker-unreachable``.
@@ -128,7 +136,13 @@ def broker_clock_skew(
         )
     reports: list[Message] = []
     producer = Producer(producer_config(kafka, bootstrap) | {"linger.ms": 0})
-    producer.list_topics(CLOCK_TOPIC, timeout=kafka.request_timeout_s)  # connected before timing
+    try:
+        metadata = producer.list_topics(CLOCK_TOPIC, timeout=kafka.request_timeout_s)
+    except KafkaException as error:
+        cause = kafka_error(error)
+        raise broker_unreachable(bootstrap, cause.str(), cause.name()) from error
+    if _is_embedded(metadata.cluster_id):
+        return ClockSkew(None, "the embedded Kafka runs on this machine's clock")
     before_ns = clock.now_ns()
     producer.produce(CLOCK_TOPIC, b"", on_delivery=lambda _, message: reports.append(message))
     producer.flush(kafka.request_timeout_s)
@@ -142,3 +156,7 @@ def broker_clock_skew(
     middle_ns = (before_ns + after_ns) // 2
     skew_s = (at_ms * 1_000_000 - middle_ns) / NS_PER_SECOND
     return ClockSkew(skew_s, f"measured by one message to {CLOCK_TOPIC}")
+
+
+def _is_embedded(cluster_id: str | None) -> bool:
+    return (cluster_id or "").startswith(_EMBEDDED_CLUSTER_ID)

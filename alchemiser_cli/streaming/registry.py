@@ -41,6 +41,10 @@ class SchemaRegistry(Protocol):
         """Tell whether ``schema`` can read what the subject's latest one wrote."""
         ...
 
+    def close(self) -> None:
+        """Close connections; asking again is not allowed after that."""
+        ...
+
 
 def value_subject(topic: str) -> str:
     """Return the subject of a topic's values, by Confluent's topic-name strategy."""

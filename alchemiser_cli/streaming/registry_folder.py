@@ -97,6 +97,9 @@ class FolderRegistry:
         latest = self.latest(subject)
         return latest is None or not incompatibilities(parsed, json.loads(latest[1]))
 
+    def close(self) -> None:
+        """Do nothing: a folder holds no connection."""
+
     def _refuse_incompatible(self, subject: str, parsed: Any, latest: int) -> None:
         reasons = incompatibilities(parsed, json.loads(self.schema(latest)))
         if reasons:

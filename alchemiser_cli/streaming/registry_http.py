@@ -102,6 +102,10 @@ class HttpRegistry:
         except SchemaNotFoundError:
             return True  # nothing was written under this subject yet
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     def _ask(self, wish: str, call: Callable[[], Answer]) -> Answer:
         try:
             return call()

@@ -9,9 +9,9 @@ from alchemiser_cli.settings.sections import KafkaSettings, TopicSettings
 from alchemiser_cli.streaming.clients import client_config
 from alchemiser_cli.streaming.discovery import Cluster
 from alchemiser_cli.streaming.failures import broker_unreachable, kafka_error
-from alchemiser_cli.streaming.probe import broker_metadata
+from alchemiser_cli.streaming.probe import ClusterInfo, broker_metadata
 
-__all__ = ["ensure_topic", "require_topic"]
+__all__ = ["ensure_topic", "partitions_of", "require_topic"]
 
 
 def require_topic(kafka: KafkaSettings, bootstrap: str, name: str) -> int:
@@ -21,10 +21,18 @@ def require_topic(kafka: KafkaSettings, bootstrap: str, name: str) -> int:
         TopicMissingError: ``topic-missing``; nothing is created.
         BrokerUnreachableError: ``broker-unreachable`` after ``request_timeout_s``.
     """
-    known = broker_metadata(kafka, bootstrap).topics
-    if name not in known:
-        raise _missing(name, bootstrap, "The cluster does not list it.", sorted(known))
-    return known[name]
+    return partitions_of(broker_metadata(kafka, bootstrap), name, bootstrap)
+
+
+def partitions_of(info: ClusterInfo, name: str, bootstrap: str) -> int:
+    """Return the number of partitions that ``info`` lists for the topic ``name``.
+
+    Raises:
+        TopicMissingError: ``topic-missing``.
+    """
+    if name not in info.topics:
+        raise _missing(name, bootstrap, "The cluster does not list it.", sorted(info.topics))
+    return info.topics[name]
 
 
 def ensure_topic(kafka: KafkaSettings, topics: TopicSettings, cluster: Cluster, name: str) -> int:

@@ -168,6 +168,7 @@ def test_yfinance_with_several_tickers_side_by_side_is_refused(opened):
     [
         ("close", "", "close", "not a positive number"),
         ("close", "null", "close", "not a positive number"),
+        ("close,note", ",x", "close", "not a positive number"),
         ("close", "NaN", "close", "not a positive number"),
         ("close", "inf", "close", "not a positive number"),
         ("close", "0", "close", "not a positive number"),

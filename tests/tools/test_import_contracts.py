@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-# One violation for each contract, into modules that every layer has.
+# One violation for each contract, into modules that exist or are made for it.
 PLANTED = {
     "clock.py": "from alchemiser_cli.market import Tick",
     "market/__init__.py": "def f():\n    import typer\n    import rich.table",
     "settings/__init__.py": "def f():\n    from confluent_kafka import Consumer",
     "logs.py": "def f():\n    import torch.nn",
+    "app.py": "import alchemiser_cli.testing",
+    "testing/__init__.py": "",
     "a_drawer/__init__.py": "",
 }
 
@@ -42,6 +44,7 @@ def test_every_contract_notices_its_violation(lint):
     assert done.returncode == 1
     for contract in (
         "imports go downwards only",
+        "the product does not import its test seams",
         "only app and commands import typer",
         "only render imports rich",
         "only streaming imports a Kafka or Avro library",

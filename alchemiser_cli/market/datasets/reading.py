@@ -70,22 +70,17 @@ def read_frame(path: Path, header: Header, positions: Mapping[str, int]) -> pl.D
 
     Returns:
         Text columns as text with empty cells null, Parquet columns as they are, and ``row``
-        with each row's number in the file, from 1. Rows without any value are left out.
+        with each row's number in the file, from 1. Blank lines are left out, but counted.
 
     Raises:
         DatasetUnreadableError: ``dataset-unreadable``: the file is damaged, its lines differ in
             length, or it holds no rows.
     """
     with _reading(path):
-        frame = _parquet(path, header, positions) if header.is_parquet else _text(path, header)
-    if not header.is_parquet:
-        names = frame.columns
-        frame = frame.select(pl.col(names[at]).alias(field) for field, at in positions.items())
-    frame = frame.with_row_index("row", offset=1)
-    frame = frame.filter(~pl.all_horizontal(pl.exclude("row").is_null()))
-    if frame.is_empty():
+        kept = (_parquet if header.is_parquet else _text)(path, header, positions)
+    if kept.is_empty():
         _refuse(path, "It has columns but no rows.", "Name a file that holds data.")
-    return frame
+    return kept
 
 
 def source_file(path: Path, shown: str) -> SourceFile:
@@ -160,10 +155,10 @@ def _open_text(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path)) if is_gzip else path.open("rb")
 
 
-def _text(path: Path, header: Header) -> pl.DataFrame:
+def _text(path: Path, header: Header, positions: Mapping[str, int]) -> pl.DataFrame:
     """Read every column: with a selection Polars does not see that lines differ in length."""
     try:
-        return pl.read_csv(
+        frame = pl.read_csv(
             path,
             has_header=header.has_header,
             separator=header.separator,
@@ -173,6 +168,9 @@ def _text(path: Path, header: Header) -> pl.DataFrame:
     except PolarsError:
         _refuse_longer_line(path, header)
         raise
+    blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    kept = frame.select(pl.nth(at).alias(field) for field, at in positions.items())
+    return kept.with_row_index("row", offset=1).filter(~blank)
 
 
 def _refuse_longer_line(path: Path, header: Header) -> None:
@@ -194,7 +192,8 @@ def _refuse_longer_line(path: Path, header: Header) -> None:
 def _parquet(path: Path, header: Header, positions: Mapping[str, int]) -> pl.DataFrame:
     names = {field: header.names[at] for field, at in positions.items()}
     frame = pl.read_parquet(path, columns=list(dict.fromkeys(names.values())))
-    return frame.select(pl.col(name).alias(field) for field, name in names.items())
+    kept = frame.select(pl.col(name).alias(field) for field, name in names.items())
+    return kept.with_row_index("row", offset=1)
 
 
 def _is_value(cell: str) -> bool:

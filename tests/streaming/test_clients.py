@@ -1,0 +1,54 @@
+"""Settings become librdkafka's configuration, and its chatter becomes few logs."""
+
+import logging
+
+from confluent_kafka import Producer
+from pydantic import SecretStr
+
+from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
+from alchemiser_cli.streaming.clients import LibraryLog, client_config, consumer_config
+
+
+def test_sasl_over_tls_carries_user_password_and_authorities(tmp_path):
+    settings = KafkaSettings(
+        mode="external",
+        security_protocol="SASL_SSL",
+        username="trader",
+        password=SecretStr("secret"),
+        ca_file=tmp_path / "ca.pem",
+    )
+    config = client_config(settings, "a:1")
+    assert config["sasl.username"] == "trader"
+    assert config["sasl.password"] == "secret"
+    assert config["sasl.mechanism"] == "SCRAM-SHA-512"
+    assert config["ssl.ca.location"] == str(tmp_path / "ca.pem")
+
+
+def test_plaintext_carries_no_credentials():
+    settings = KafkaSettings(username="trader", password=SecretStr("secret"))
+    assert "secret" not in map(str, client_config(settings, "a:1").values())
+
+
+def test_a_consumer_never_commits_by_itself():
+    config = consumer_config(KafkaSettings(), ConsumerSettings(fetch_wait_ms=15), "a:1")
+    assert config["enable.auto.commit"] is False
+    assert config["enable.auto.offset.store"] is False
+    assert config["fetch.wait.max.ms"] == 15
+
+
+def test_a_line_that_repeats_a_thousand_times_is_logged_four_times(logs):
+    log = LibraryLog("us")
+    for attempt in range(1_000):
+        log.log(logging.ERROR, "%s [%s] %s", "FAIL", "c", f"refused (after {attempt}ms)")
+    assert [log["repeated"] for log in logs] == [1, 10, 100, 1_000]
+    assert {log["level"] for log in logs} == {"warning"}
+
+
+def test_librdkafka_writes_to_our_log_and_not_on_standard_error(closed_port, capfd, logs):
+    producer = Producer(client_config(KafkaSettings(), f"127.0.0.1:{closed_port}"))
+    for _ in range(100):
+        producer.poll(0.05)
+        if logs:
+            break
+    assert "refused" in logs[0]["line"]
+    assert capfd.readouterr().err == ""

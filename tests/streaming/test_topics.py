@@ -1,0 +1,56 @@
+"""Topics are made where they are missing, and never by asking for them."""
+
+import pytest
+
+from alchemiser_cli.errors import BrokerUnreachableError, TopicMissingError
+from alchemiser_cli.settings.sections import KafkaSettings, TopicSettings
+from alchemiser_cli.streaming import (
+    Cluster,
+    broker_metadata,
+    ensure_topic,
+    open_cluster,
+    require_topic,
+)
+
+TOPICS = TopicSettings(partitions=3)
+
+
+def test_on_an_own_cluster_a_topic_gets_the_partitions_of_the_settings(tmp_path):
+    settings = KafkaSettings()
+    with open_cluster(settings, TOPICS, tmp_path) as cluster:
+        assert ensure_topic(settings, TOPICS, cluster, "signals") == 3
+
+
+def test_on_a_served_cluster_a_topic_is_made_by_naming_it(kafka, kafka_settings):
+    cluster = Cluster(kafka.bootstrap, "served")
+    assert ensure_topic(kafka_settings, TOPICS, cluster, "signals") > 0
+    assert "signals" in broker_metadata(kafka_settings, kafka.bootstrap).topics
+
+
+def test_an_existing_topic_keeps_its_shape(kafka, kafka_settings, topic):
+    cluster = Cluster(kafka.bootstrap, "external")
+    assert ensure_topic(kafka_settings, TOPICS, cluster, topic) == 4
+
+
+@pytest.mark.provokes("topic-missing")
+def test_a_cluster_that_creates_no_topic_is_a_coded_error(kafka, kafka_settings):
+    quick = kafka_settings.model_copy(update={"request_timeout_s": 0.5})
+    with pytest.raises(TopicMissingError) as raised:
+        ensure_topic(quick, TOPICS, Cluster(kafka.bootstrap, "external"), "signals")
+    assert "kafka-topics --create" in raised.value.next_step
+
+
+@pytest.mark.provokes("topic-missing")
+def test_requiring_a_topic_does_not_create_it(kafka, kafka_settings, topic):
+    for _ in range(2):
+        with pytest.raises(TopicMissingError) as raised:
+            require_topic(kafka_settings, kafka.bootstrap, "nowhere")
+    assert raised.value.context["known"] == [topic]
+
+
+@pytest.mark.provokes("broker-unreachable")
+def test_no_broker_is_a_coded_error(closed_port):
+    settings = KafkaSettings(request_timeout_s=0.3)
+    cluster = Cluster(f"127.0.0.1:{closed_port}", "external")
+    with pytest.raises(BrokerUnreachableError, match=str(closed_port)):
+        ensure_topic(settings, TOPICS, cluster, "signals")
