@@ -12,6 +12,7 @@ from concurrent_log_handler import ConcurrentRotatingFileHandler
 
 from alchemiser_cli.clock import iso_from_ns
 from alchemiser_cli.logs.channels import ROOT, Channel
+from alchemiser_cli.logs.redaction import redacted
 from alchemiser_cli.settings import LogSettings
 
 __all__ = ["channel_file", "channel_output", "console_output"]
@@ -64,6 +65,12 @@ class _Console(logging.StreamHandler[TextIO]):
         self._seen: Counter[str] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._emit(record)
+        except Exception:  # noqa: BLE001  what escapes here would end the listener
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
         fields = _fields(record)
         kind = f"{record.name} {fields['event']} {fields.get('code', '')}"
         self._seen[kind] += 1
@@ -106,7 +113,12 @@ class _JsonLines(logging.Formatter):
         self._encoder = msgspec.json.Encoder(enc_hook=_text)
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._encoder.encode(_fields(record)).decode()
+        fields = _fields(record)
+        try:
+            return self._encoder.encode(fields).decode()
+        except Exception:  # noqa: BLE001  whatever has no form in JSON is written as text
+            shown = {_text(name): _text(value) for name, value in fields.items()}
+            return self._encoder.encode(shown).decode()
 
 
 class _Readable(logging.Formatter):
@@ -121,7 +133,7 @@ class _Readable(logging.Formatter):
         if not self._detailed:
             fields.pop("exception", None)
         at = str(fields.pop("at"))[11:19]
-        level, event = fields.pop("level"), fields.pop("event")
+        level, event = fields.pop("level"), _text(fields.pop("event"))
         for name in ("channel", "run_id", "command"):
             fields.pop(name, None)
         pairs = " ".join(f"{name}={_text(value)}" for name, value in fields.items())
@@ -130,20 +142,21 @@ class _Readable(logging.Formatter):
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     """Return the event dictionary of a record that came through structlog."""
-    if isinstance(record.msg, dict):
-        return record.msg
-    channel = record.name.removeprefix(f"{ROOT}.")
-    return {
+    fields: dict[str, Any] = {
         "at": iso_from_ns(round(record.created * 1e9)),
         "level": record.levelname.lower(),
-        "channel": channel,
-        "event": record.getMessage(),
+        "channel": record.name.removeprefix(f"{ROOT}."),
     }
+    if isinstance(record.msg, dict):
+        return {**fields, "event": "", **record.msg}
+    return {**fields, "event": record.getMessage()}
 
 
 def _text(value: Any) -> str:
-    """Return ``str(value)``; a value that cannot be shown must not cost its record."""
+    """Return ``value`` as text; one that cannot be shown must not cost its record."""
     try:
-        return str(value)
+        # An object's own text may hold a secret too: that of an exception, for example.
+        text = str(redacted("", str(value)))
     except Exception as error:  # noqa: BLE001  whatever a foreign __str__ raises
         return f"<{type(value).__name__} whose text raised {type(error).__name__}>"
+    return text.encode("utf-8", "backslashreplace").decode()

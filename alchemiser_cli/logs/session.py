@@ -9,8 +9,9 @@ import errno
 import logging
 import queue
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from typing import TextIO
@@ -70,14 +71,15 @@ def log_session(
         )
         yield
     finally:
-        if entrance.dropped:
+        flushed = listener.finish()
+        if flushed and entrance.dropped:
+            entrance.take = listener.handle  # the queue has no reader any more
             get_logger("application", "logs").warning(
                 "log_records_dropped", dropped=entrance.dropped
             )
-        listener.stop()
         root.handlers, root.propagate = before[:2]
         root.setLevel(before[2])
-        for output in outputs:
+        for output in outputs if flushed else ():  # closing would wait for a write that hangs
             output.close()
 
 
@@ -88,6 +90,7 @@ class _Entrance(QueueHandler):
         self, records: "queue.Queue[logging.LogRecord]", clock: Clock, run: dict[str, str]
     ) -> None:
         super().__init__(records)
+        self.take: Callable[[logging.LogRecord], None] = records.put_nowait
         self._clock = clock
         self._run = run
         self.dropped = 0
@@ -98,16 +101,31 @@ class _Entrance(QueueHandler):
             record.msg = {"at": iso_from_ns(self._clock.now_ns()), **self._run, **record.msg}
         return record
 
+    def enqueue(self, record: logging.LogRecord) -> None:
+        self.take(record)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  logging's own
         self.dropped += 1
 
 
 class _Listener(QueueListener):
-    """Stops even when the queue is full: the sentinel waits for its place."""
+    """Writes what is queued to the end, unless an output hangs."""
 
-    def enqueue_sentinel(self) -> None:
-        with suppress(queue.Full):  # nobody takes records any more, so nobody waits for this
-            self.queue.put(None, timeout=FLUSH_TIMEOUT_S)  # type: ignore[attr-defined]  # a Queue
+    queue: "queue.Queue[logging.LogRecord | None]"
+    _thread: threading.Thread
+
+    def finish(self) -> bool:
+        """Return True when all is written, False when nothing was for ``FLUSH_TIMEOUT_S``."""
+        try:
+            self.queue.put(None, timeout=FLUSH_TIMEOUT_S)
+        except queue.Full:
+            return False
+        while self._thread.is_alive():
+            left = self.queue.qsize()
+            self._thread.join(FLUSH_TIMEOUT_S)
+            if self._thread.is_alive() and self.queue.qsize() == left:
+                return False
+        return True
 
 
 def _make_folder(folder: Path) -> None:

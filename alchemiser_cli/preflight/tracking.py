@@ -1,8 +1,5 @@
 """Check that the experiment-tracking store answers, without loading MLflow."""
 
-import sqlite3
-import urllib.error
-import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +26,8 @@ def checks(setup: Setup) -> list[Check]:
 
 
 def _answers(setup: Setup) -> str:
+    import sqlite3
+
     uri = setup.settings.tracking_uri
     parts = urlsplit(uri)
     try:
@@ -44,6 +43,8 @@ def _answers(setup: Setup) -> str:
 
 
 def _sqlite(file: Path) -> str:
+    import sqlite3
+
     if not file.exists():
         return f"{file} will be made by the first training run"
     connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
@@ -55,6 +56,8 @@ def _sqlite(file: Path) -> str:
 
 
 def _server(uri: str, timeout_s: float) -> str:
+    import urllib.request
+
     # MLflow's tracking server answers /health with 200 and OK.
     request = urllib.request.Request(f"{uri.rstrip('/')}/health")  # noqa: S310  http(s) by settings
     with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310  as above

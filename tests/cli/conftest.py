@@ -16,8 +16,8 @@ MASKS = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)"), "<time>"),
     (re.compile(r"next open \d{4}-\d\d-\d\d \d\d:\d\d UTC"), "next open <time>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:<port>"),
-    (re.compile(r"\b\d+(?:\.\d+)? m?s\b"), "<duration>"),
-    (re.compile(r"[\d,]+/s\b"), "<rate>"),
+    (re.compile(r" *\b\d+(?:\.\d+)? m?s\b"), " <duration>"),
+    (re.compile(r" *[\d,]+/s\b"), " <rate>"),
     (re.compile(r"\b\d+ MB free"), "<n> MB free"),
     (
         re.compile(r'("(?:duration_ms|duration_s|throughput_per_s|p50|p99)": )[\d.e-]+'),

@@ -25,9 +25,8 @@ def configured(tmp_path, monkeypatch):
 def test_show_says_where_each_value_came_from_and_masks_secrets(
     cli, configured, masked, file_regression
 ):
-    result = cli(
-        "--profile", "desk", "--set", "consumer.batch_size=50", "config", "show", "--sources"
-    )
+    options = ("--profile", "desk", "--home", "home", "--set", "consumer.batch_size=50")
+    result = cli(*options, "config", "show", "--sources")
     assert result.exit_code == ExitCode.OK
     for secret in ("hunter2", "from-the-profile", "from-dotenv"):
         assert secret not in result.output
