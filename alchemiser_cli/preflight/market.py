@@ -32,7 +32,7 @@ def _session(setup: Setup) -> str:
     if state.is_open and state.closes_at_ns is not None:
         early = " (early close)" if state.is_early_close else ""
         return f"{calendar} is open until {_utc(state.closes_at_ns)}{early}"
-    next_open = f"next open {_utc(state.next_open_ns)}"
+    next_open = f"next open {_utc(state.next_open_ns)}" if state.next_open_ns else "no next open"
     if state.session is None:
         raise MarketClosedError(
             f"{calendar} has no session today",

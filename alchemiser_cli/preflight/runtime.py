@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -46,26 +47,25 @@ def incompatibilities(distribution: str) -> list[str]:
     from packaging.specifiers import SpecifierSet
 
     found: list[str] = []
+    installed = cache(_installed)
     seen: set[tuple[str, frozenset[str]]] = set()
     pending = [(distribution, frozenset[str]())]
     while pending:
         name, extras = pending.pop()
-        if (name, extras) in seen:
+        package = installed(name)
+        if package is None or (name, extras) in seen:
             continue
         seen.add((name, extras))
-        package = metadata.distribution(name)
-        supported = package.metadata.json.get("requires_python")
-        if supported and not SpecifierSet(supported).contains(_python_text(), prereleases=True):
+        if package.python and not SpecifierSet(package.python).contains(_python_text()):
             found.append(f"{name} {package.version} does not support Python {_python_text()}")
         for requirement in _requirements(package, extras):
-            try:
-                version = metadata.version(requirement.name)
-            except metadata.PackageNotFoundError:
+            needed_name = requirement.name.lower()
+            needed = installed(needed_name)
+            if needed is None:
                 found.append(f"{name} needs {requirement}, which is not installed")
-                continue
-            if not requirement.specifier.contains(version, prereleases=True):
-                found.append(f"{name} needs {requirement}, but {version} is installed")
-            pending.append((requirement.name.lower(), frozenset(requirement.extras)))
+            elif not requirement.specifier.contains(needed.version, prereleases=True):
+                found.append(f"{name} needs {requirement}, but {needed.version} is installed")
+            pending.append((needed_name, frozenset(requirement.extras)))
     return found
 
 
@@ -116,16 +116,39 @@ def _librdkafka() -> str:
     return f"librdkafka {text}"
 
 
-def _requirements(
-    package: metadata.Distribution, extras: frozenset[str]
-) -> "Iterator[Requirement]":
+@dataclass(frozen=True)
+class _Installed:
+    """What a distribution's metadata says of it."""
+
+    version: str
+    python: str
+    requires: tuple[str, ...]
+
+
+def _installed(name: str) -> _Installed | None:
+    """Read the header of METADATA; the library's own parser also reads the whole README."""
+    try:
+        text = metadata.distribution(name).read_text("METADATA") or ""
+    except metadata.PackageNotFoundError:
+        return None
+    header = text.partition("\n\n")[0]
+    fields = [line.partition(": ") for line in header.splitlines()]
+    return _Installed(
+        version=next((value for field, _, value in fields if field == "Version"), "0"),
+        python=next((value for field, _, value in fields if field == "Requires-Python"), ""),
+        requires=tuple(value for field, _, value in fields if field == "Requires-Dist"),
+    )
+
+
+def _requirements(package: _Installed, extras: frozenset[str]) -> "Iterator[Requirement]":
     from packaging.requirements import Requirement
 
-    for text in package.requires or []:
+    for text in package.requires:
+        if not extras and "extra ==" in text and " or " not in text:
+            continue  # most lines of most packages, and parsing them is what takes the time
         requirement = Requirement(text)
-        asked = extras or {""}
         if requirement.marker is None or any(
-            requirement.marker.evaluate({"extra": extra}) for extra in asked
+            requirement.marker.evaluate({"extra": extra}) for extra in extras or {""}
         ):
             yield requirement
 

@@ -48,7 +48,7 @@ def replay_view(dataset: Dataset, result: ReplayResult) -> View:
 
 def consume_view(result: ConsumeResult) -> View:
     """Return the summary of a consumer, with its partitions."""
-    counts = [
+    counts: list[tuple[str, Cell | str]] = [
         ("group", result.group),
         ("consumed", f"{result.consumed:,}"),
         ("processed", f"{result.processed:,}"),

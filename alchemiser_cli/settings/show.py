@@ -45,6 +45,8 @@ def masked_url(url: str) -> str:
         return MASK
     if "@" in parts.path + parts.query + parts.fragment:
         return f"{parts.scheme}://{MASK}@{url.rpartition('@')[2].partition('?')[0]}"
+    if parts.password is None and not parts.query:
+        return url
     netloc = parts.netloc
     if parts.password is not None:
         user, _, host = netloc.rpartition("@")

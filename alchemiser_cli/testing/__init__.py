@@ -1,0 +1,1 @@
+"""Fakes and fixtures that users may import too."""

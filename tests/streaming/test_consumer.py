@@ -1,6 +1,7 @@
 """The consumer: nothing is lost, one message fails alone, commits tell the truth."""
 
 import asyncio
+from zlib import crc32
 
 import pytest
 from confluent_kafka import KafkaError, Producer
@@ -19,6 +20,7 @@ from alchemiser_cli.streaming import Consumer, TickDecoder
 SYMBOLS = ("SPY", "QQQ", "IWM", "DIA")
 FETCH, FIND_COORDINATOR = 1, 10
 IDLE_S = 0.4
+PARTITIONS = 4
 
 
 class Seen:
@@ -83,15 +85,19 @@ async def test_an_empty_topic_ends_when_idle(make_consumer, seen):
 
 
 async def test_callbacks_of_different_keys_run_at_once(send, make_ticks, make_consumer):
-    send(make_ticks(1, SYMBOLS))
+    symbols = [
+        name
+        for name in ("A", "B", "C", "D", "E", "F", "G", "H", "I")
+        if crc32(name.encode()) % PARTITIONS == crc32(b"A") % PARTITIONS
+    ][:2]
+    send(make_ticks(1, symbols))  # of one partition, hence of one batch
     running = asyncio.Barrier(2)
 
-    async def meet(tick, _):
-        if tick.symbol in {"SPY", "QQQ"}:
-            await running.wait()  # passes only when both are in their callbacks
+    async def meet(*_):
+        await running.wait()  # passes only when both are in their callbacks
 
-    result = await make_consumer(callback_timeout_s=5).run(meet, until_idle_s=IDLE_S)
-    assert result.processed == 4
+    result = await make_consumer(callback_timeout_s=5).run(meet, max_messages=2)
+    assert (len(symbols), result.processed) == (2, 2)
 
 
 @pytest.mark.provokes("message-undecodable")
@@ -277,11 +283,11 @@ async def test_two_members_of_a_group_share_the_partitions(
     runs = [asyncio.create_task(make_consumer().run(seen, stop=done.is_set)) for _ in range(2)]
     await until(lambda: any(len(log.get("partitions", ())) == 2 for log in logs))
     await asyncio.to_thread(send, make_ticks(50, SYMBOLS))
-    await until(lambda: len(seen.ticks) >= 200)
+    await until(lambda: len({(tick.symbol, tick.sequence) for tick in seen.ticks}) == 200)
     done.set()
     results = await asyncio.gather(*runs)
-    assert sum(result.consumed for result in results) == 200
-    assert all(seen.sequences(symbol) == list(range(1, 51)) for symbol in SYMBOLS)
+    assert sum(result.consumed for result in results) >= 200  # a rebalance may deliver again
+    assert all(set(seen.sequences(symbol)) == set(range(1, 51)) for symbol in SYMBOLS)
 
 
 async def test_a_broker_that_comes_back_loses_nothing(kafka, send, make_ticks, make_consumer, seen):
