@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from alchemiser_cli.commands.invocation import Invocation
-from alchemiser_cli.commands.options import OutputOption, TopicOption
+from alchemiser_cli.commands.options import FailOn, FailOnOption, OutputOption, TopicOption
 from alchemiser_cli.commands.signals import stop_on_signal
+from alchemiser_cli.exits import ExitCode
 from alchemiser_cli.market import Tick
 from alchemiser_cli.pipeline import ConsumeLimits, consume_ticks, start_position
 from alchemiser_cli.render.output import show
@@ -45,13 +46,15 @@ def consume(
         float | None,
         typer.Option(metavar="SECONDS", min=0.1, help="End when no message came for so long."),
     ] = None,
+    fail_on: FailOnOption = FailOn.ERROR,
     output: OutputOption = None,
 ) -> None:
     """Consume ticks and say what was seen.
 
     Each message is decoded and checked on its own: one that cannot be read or handled is
     counted and logged, and the rest of its batch goes on. Only what is finished is committed.
-    Runs until interrupted unless a limit ends it; the summary comes in either case.
+    Runs until interrupted unless a limit ends it; the summary comes in either case. Failed
+    messages and sequence gaps are warnings: --fail-on warning turns them into exit code 3.
     """
     invocation: Invocation = context.obj
     limits = ConsumeLimits(start_position(start), max_messages, until_idle)
@@ -76,6 +79,8 @@ def consume(
             )
     show(consume_view(result), output)
     stop.exit_if_requested()
+    if fail_on is FailOn.WARNING and (result.failed or result.gaps):
+        raise typer.Exit(ExitCode.DEGRADED)
 
 
 async def _accept(_tick: Tick, _received: Received) -> None:

@@ -1,12 +1,25 @@
 """Options that several commands share."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from alchemiser_cli.render.output import Format
 
-__all__ = ["OutputOption", "TopicOption"]
+__all__ = ["FailOn", "FailOnOption", "OutputOption", "TopicOption"]
+
+
+class FailOn(StrEnum):
+    """The least outcome that makes the exit code other than 0."""
+
+    WARNING = "warning"
+    ERROR = "error"
+
+
+FailOnOption = Annotated[
+    FailOn, typer.Option(help="warning: exit with 3 where there are only warnings.")
+]
 
 OutputOption = Annotated[
     Format | None,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from alchemiser_cli.commands.invocation import Invocation
+from alchemiser_cli.commands.options import FailOn, FailOnOption
 from alchemiser_cli.errors import HomeNotWritableError
 from alchemiser_cli.exits import ExitCode
 from alchemiser_cli.preflight.report import CATEGORIES, blocked, checks_of, run_preflight
@@ -27,13 +28,6 @@ class ReportFormat(StrEnum):
     PLAIN = "plain"
     SHORT = "short"
     JSON = "json"
-
-
-class FailOn(StrEnum):
-    """The least outcome that makes the exit code other than 0."""
-
-    WARNING = "warning"
-    ERROR = "error"
 
 
 def _categories(incomplete: str) -> list[str]:
@@ -63,9 +57,7 @@ def preflight(
             metavar="SECONDS", min=0, help="Repeat checks that waiting can help, up to so long."
         ),
     ] = 0.0,
-    fail_on: Annotated[
-        FailOn, typer.Option(help="Exit with 3 where there are only warnings.")
-    ] = FailOn.ERROR,
+    fail_on: FailOnOption = FailOn.ERROR,
     output: Annotated[
         ReportFormat | None,
         typer.Option(

@@ -81,7 +81,7 @@ def test_a_dead_broker_blocks_the_start_and_skips_what_needs_it(cli):
 
 
 def test_warnings_exit_with_3_only_when_asked_for(cli):
-    arguments = ("preflight", "--only", "notifications")
+    arguments = ("--set", "environment=paper", "preflight", "--only", "notifications")
     assert cli(*arguments).exit_code == ExitCode.OK
     assert cli(*arguments, "--fail-on", "warning").exit_code == ExitCode.DEGRADED
 

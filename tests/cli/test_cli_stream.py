@@ -8,6 +8,7 @@ import subprocess
 
 import msgspec
 import pytest
+from confluent_kafka import Producer
 
 from alchemiser_cli.exits import ExitCode
 from alchemiser_cli.streaming import find_served
@@ -64,6 +65,21 @@ def test_an_interrupted_consumer_commits_and_still_gives_its_summary(served, pro
     summary = json.loads(stdout)
     assert summary["processed"] == 50
     assert sum(one["committed_offset"] or 0 for one in summary["partitions"]) == 50
+
+
+def test_messages_that_cannot_be_read_are_counted_and_exit_with_3_when_asked_for(served, process):
+    _, bootstrap = served
+    finished(process("replay", "sp500", "--limit", "5"))
+    producer = Producer({"bootstrap.servers": bootstrap})
+    for value in (b"", b"garbage", b"\x00\x00\x00\x00\x63no such schema"):
+        producer.produce("market.ticks", value, key=b"SPX")
+    assert producer.flush(DEADLINE_S) == 0
+    arguments = ("consume", "--from", "earliest", "--until-idle", "1", "-o", "json")
+    stdout, stderr = finished(process(*arguments))
+    summary = json.loads(stdout)
+    assert [summary[key] for key in ("consumed", "processed", "failed")] == [8, 5, 3]
+    assert "deserialization_error" in stderr
+    finished(process(*arguments, "--fail-on", "warning"), ExitCode.DEGRADED)
 
 
 def test_an_interrupted_broker_removes_its_run_file(served, home):

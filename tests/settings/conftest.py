@@ -37,15 +37,15 @@ def unprivileged(tmp_path):
             return
         for path in (tmp_path, *tmp_path.rglob("*")):
             os.chown(path, 65534, 65534)
-        opened = [folder for folder in tmp_path.parents if not folder.stat().st_mode & 0o001]
+        opened = [folder for folder in tmp_path.parents if not folder.stat().st_mode & 0o011]
         for folder in opened:
-            folder.chmod(folder.stat().st_mode | 0o001)
+            folder.chmod(folder.stat().st_mode | 0o011)
         os.seteuid(65534)
         try:
             yield
         finally:
             os.seteuid(0)
             for folder in opened:
-                folder.chmod(folder.stat().st_mode & ~0o001)
+                folder.chmod(folder.stat().st_mode & ~0o011)
 
     return nobody
