@@ -10,6 +10,7 @@ __all__ = [
     "ConfigurationError",
     "CredentialsMissingError",
     "ExtraMissingError",
+    "KafkaSettingsError",
     "PluginRejectedError",
     "ProductionPolicyError",
     "ProfileMalformedError",
@@ -54,6 +55,12 @@ class BootstrapMalformedError(ConfigurationError):
     """The Kafka bootstrap string is not a list of HOST:PORT."""
 
     code = "bootstrap-malformed"
+
+
+class KafkaSettingsError(ConfigurationError):
+    """librdkafka refuses the Kafka settings as a whole."""
+
+    code = "kafka-settings"
 
 
 class UrlMalformedError(ConfigurationError):

@@ -37,8 +37,10 @@ __all__ = [
 _HOMES = {"SessionState": "calendar", "session_at": "calendar"}
 
 
-def __getattr__(name: str) -> Any:
-    """Import the part of the package that holds ``name`` when it is first asked for."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'datasets')}"), name)
+if not TYPE_CHECKING:  # a checker would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        """Import the part of the package that holds ``name`` when it is first asked for."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'datasets')}"), name)

@@ -2,14 +2,25 @@
 
 import logging
 from collections import Counter
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
+from alchemiser_cli.errors import KafkaSettingsError
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
 
-__all__ = ["LibraryLog", "client_config", "consumer_config", "producer_config"]
+__all__ = [
+    "LibraryLog",
+    "admin_client",
+    "client_config",
+    "consumer_client",
+    "consumer_config",
+    "producer_client",
+    "producer_config",
+]
 
 # The session's length also bounds how long a commit waits for a lost coordinator. The embedded
 # cluster ends a rebalance one second before a session's end and not when all have joined, so
@@ -18,6 +29,8 @@ _SESSION_TIMEOUT_MS = 10_000
 _EMBEDDED_SESSION_TIMEOUT_MS = 2_000
 _DELIVERY_REQUESTS = 6  # request timeouts that a message may take before it is given up
 _LINGER_MS = 5
+
+Client = TypeVar("Client")
 
 
 class LibraryLog:
@@ -102,3 +115,46 @@ def producer_config(kafka: KafkaSettings, bootstrap: str) -> dict[str, Any]:
         "linger.ms": _LINGER_MS,
         "message.timeout.ms": max(round(kafka.request_timeout_s * 1_000 * _DELIVERY_REQUESTS), 100),
     }
+
+
+def admin_client(kafka: KafkaSettings, bootstrap: str) -> AdminClient:
+    """Return an admin client; nothing is contacted yet.
+
+    Raises:
+        KafkaSettingsError: ``kafka-settings``.
+    """
+    return _made(AdminClient, client_config(kafka, bootstrap))
+
+
+def producer_client(kafka: KafkaSettings, bootstrap: str, **options: Any) -> Producer:
+    """Return an idempotent producer; ``options`` are librdkafka's, and win.
+
+    Raises:
+        KafkaSettingsError: ``kafka-settings``.
+    """
+    return _made(Producer, producer_config(kafka, bootstrap) | options)
+
+
+def consumer_client(
+    kafka: KafkaSettings, consumer: ConsumerSettings, bootstrap: str, **options: bool
+) -> Consumer:
+    """Return a consumer that has not joined ``consumer.group`` yet; options as for its config.
+
+    Raises:
+        KafkaSettingsError: ``kafka-settings``.
+    """
+    return _made(Consumer, consumer_config(kafka, consumer, bootstrap, **options))
+
+
+def _made(kind: Callable[[dict[str, Any]], Client], config: dict[str, Any]) -> Client:
+    try:
+        return kind(config)
+    except (KafkaException, ValueError) as error:
+        cause = error.args[0] if error.args else error
+        raise KafkaSettingsError(
+            "librdkafka refuses the Kafka settings",
+            why=cause.str() if isinstance(cause, KafkaError) else str(cause),
+            next_step="Correct the kafka setting that it names: credentials for SASL, "
+            "a readable kafka.ca_file for TLS.",
+            context={"security_protocol": config["security.protocol"]},
+        ) from error

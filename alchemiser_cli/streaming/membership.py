@@ -6,7 +6,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from alchemiser_cli.errors import StreamingError
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
-from alchemiser_cli.streaming.clients import consumer_config
+from alchemiser_cli.streaming.clients import consumer_client
 from alchemiser_cli.streaming.failures import (
     group_unreadable,
     is_fatal,
@@ -70,8 +70,8 @@ class GroupMember:
         """
         info = broker_metadata(self._kafka, self._bootstrap)
         partitions = partitions_of(info, self._topic, self._bootstrap)
-        consumer = Consumer(
-            consumer_config(self._kafka, self._settings, self._bootstrap, embedded=info.embedded)
+        consumer = consumer_client(
+            self._kafka, self._settings, self._bootstrap, embedded=info.embedded
         )
         places = [TopicPartition(self._topic, number) for number in range(partitions)]
         try:

@@ -3,17 +3,14 @@
 import msgspec
 from confluent_kafka import (
     TIMESTAMP_LOG_APPEND_TIME,
-    Consumer,
     KafkaException,
     Message,
-    Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
-from alchemiser_cli.streaming.clients import client_config, consumer_config, producer_config
+from alchemiser_cli.streaming.clients import admin_client, consumer_client, producer_client
 from alchemiser_cli.streaming.failures import broker_unreachable, group_unreadable, kafka_error
 
 __all__ = [
@@ -74,7 +71,7 @@ def broker_metadata(kafka: KafkaSettings, bootstrap: str) -> ClusterInfo:
     Raises:
         BrokerUnreachableError: ``broker-unreachable`` after ``request_timeout_s``.
     """
-    admin = AdminClient(client_config(kafka, bootstrap))
+    admin = admin_client(kafka, bootstrap)
     try:
         metadata = admin.list_topics(timeout=kafka.request_timeout_s)
     except KafkaException as error:
@@ -96,7 +93,7 @@ def consumer_group_offsets(
     Raises:
         ConsumerGroupUnreadableError: ``consumer-group-unreadable`` after ``request_timeout_s``.
     """
-    client = Consumer(consumer_config(kafka, consumer, bootstrap))
+    client = consumer_client(kafka, consumer, bootstrap)
     wanted = [TopicPartition(topic, partition) for partition in range(partitions)]
     try:
         answers = client.committed(wanted, timeout=kafka.request_timeout_s)
@@ -135,7 +132,7 @@ def broker_clock_skew(
             "and Kafka shows its time nowhere else",
         )
     reports: list[Message] = []
-    producer = Producer(producer_config(kafka, bootstrap) | {"linger.ms": 0})
+    producer = producer_client(kafka, bootstrap, **{"linger.ms": 0})
     try:
         metadata = producer.list_topics(CLOCK_TOPIC, timeout=kafka.request_timeout_s)
     except KafkaException as error:

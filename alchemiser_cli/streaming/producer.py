@@ -10,7 +10,7 @@ from alchemiser_cli.errors import DeliveryFailedError
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.market.ticks import Tick
 from alchemiser_cli.settings.sections import KafkaSettings
-from alchemiser_cli.streaming.clients import producer_config
+from alchemiser_cli.streaming.clients import producer_client
 from alchemiser_cli.streaming.codec import TickEncoder
 from alchemiser_cli.streaming.failures import broker_unreachable
 from alchemiser_cli.streaming.topics import require_topic
@@ -57,7 +57,7 @@ class TickProducer:
             TopicMissingError: ``topic-missing``.
         """
         require_topic(self._kafka, self._bootstrap, self.topic)
-        self._producer = Producer(producer_config(self._kafka, self._bootstrap))
+        self._producer = producer_client(self._kafka, self._bootstrap)
         return self
 
     def __exit__(

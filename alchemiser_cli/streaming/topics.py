@@ -6,7 +6,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from alchemiser_cli.errors import TopicMissingError
 from alchemiser_cli.settings.sections import KafkaSettings, TopicSettings
-from alchemiser_cli.streaming.clients import client_config
+from alchemiser_cli.streaming.clients import admin_client
 from alchemiser_cli.streaming.discovery import Cluster
 from alchemiser_cli.streaming.failures import broker_unreachable, kafka_error
 from alchemiser_cli.streaming.probe import ClusterInfo, broker_metadata
@@ -52,7 +52,7 @@ def ensure_topic(kafka: KafkaSettings, topics: TopicSettings, cluster: Cluster, 
     known = broker_metadata(kafka, bootstrap).topics
     if name in known:
         return known[name]
-    admin = AdminClient(client_config(kafka, bootstrap))
+    admin = admin_client(kafka, bootstrap)
     if cluster.origin == "served":
         _name_it(admin, kafka, bootstrap, name)
     else:
@@ -87,6 +87,7 @@ def _missing(
     return TopicMissingError(
         f"the topic {name!r} does not exist",
         why=why,
-        next_step=f"Create it on the cluster, for example: kafka-topics --create --topic {name}",
+        next_step=f"Check topics.ticks or --topic; `alchemiser replay --topic {name}` makes it, "
+        "or the cluster's administrator.",
         context={"topic": name, "bootstrap": bootstrap, "known": (known or [])[:20]},
     )

@@ -2,11 +2,19 @@
 
 import logging
 
+import pytest
 from confluent_kafka import Producer
 from pydantic import SecretStr
 
+from alchemiser_cli.errors import KafkaSettingsError
 from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
-from alchemiser_cli.streaming.clients import LibraryLog, client_config, consumer_config
+from alchemiser_cli.streaming.clients import (
+    LibraryLog,
+    admin_client,
+    client_config,
+    consumer_config,
+    producer_client,
+)
 
 
 def test_sasl_over_tls_carries_user_password_and_authorities(tmp_path):
@@ -34,6 +42,17 @@ def test_a_consumer_never_commits_by_itself():
     assert config["enable.auto.commit"] is False
     assert config["enable.auto.offset.store"] is False
     assert config["fetch.wait.max.ms"] == 15
+
+
+@pytest.mark.provokes("kafka-settings")
+@pytest.mark.parametrize("make", [admin_client, producer_client])
+def test_settings_that_librdkafka_refuses_are_one_coded_error(make, tmp_path):
+    settings = KafkaSettings(
+        mode="external", security_protocol="SSL", ca_file=tmp_path / "missing.pem"
+    )
+    with pytest.raises(KafkaSettingsError) as caught:
+        make(settings, "a:1")
+    assert "ssl.ca.location" in caught.value.why
 
 
 def test_a_line_that_repeats_a_thousand_times_is_logged_four_times(logs):
