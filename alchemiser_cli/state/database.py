@@ -16,6 +16,7 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    inspect,
     make_url,
     select,
     text,
@@ -145,10 +146,11 @@ class StateDatabase:
 
     def _prepare_schema(self, engine: Engine) -> None:
         with engine.begin() as connection:
-            if self._is_sqlite:
-                # Two processes that make the tables at once wait for each other.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            metadata.create_all(connection)
+            if not set(inspect(connection).get_table_names()).issuperset(metadata.tables):
+                if self._is_sqlite:
+                    # Two processes that make the tables at once wait for each other.
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                metadata.create_all(connection)
             found = connection.execute(select(func.max(schema_version.c.version))).scalar_one()
             if found is None:
                 row = {"version": SCHEMA_VERSION, "applied_at_ns": self._clock.now_ns()}

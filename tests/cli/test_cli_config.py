@@ -12,14 +12,13 @@ def configured(tmp_path, monkeypatch):
     """A folder with a profile and a .env, and two variables."""
     (tmp_path / "cwd" / "configs").mkdir()
     (tmp_path / "cwd" / "configs" / "desk.toml").write_text(
-        'environment = "paper"\n\n[kafka]\nmode = "external"\nbootstrap = "localhost:9092"\n'
-        '\n[brokers.kite]\nenabled = true\napi_key = "from-the-profile"\n'
+        'environment = "paper"\n\n[kafka]\nmode = "external"\nbootstrap = "localhost:9092"\n\n'
+        "[brokers.kite]\nenabled = true\napi_key = 'profile-key'\n"  # pragma: allowlist secret
     )
     (tmp_path / "cwd" / ".env").write_text("ALCHEMISER_BROKERS__KITE__API_SECRET=from-dotenv\n")
     monkeypatch.setenv("ALCHEMISER_CONSUMER__GROUP", "from-variable")
-    monkeypatch.setenv(
-        "ALCHEMISER_STATE__URL", "postgresql+psycopg://desk:hunter2@db.example.com/alchemiser"
-    )
+    url = "postgresql+psycopg://desk:hunter2@db.example.com/ops"  # pragma: allowlist secret
+    monkeypatch.setenv("ALCHEMISER_STATE__URL", url)
 
 
 def test_show_says_where_each_value_came_from_and_masks_secrets(
@@ -28,7 +27,7 @@ def test_show_says_where_each_value_came_from_and_masks_secrets(
     options = ("--profile", "desk", "--home", "home", "--set", "consumer.batch_size=50")
     result = cli(*options, "config", "show", "--sources")
     assert result.exit_code == ExitCode.OK
-    for secret in ("hunter2", "from-the-profile", "from-dotenv"):
+    for secret in ("hunter2", "profile-key", "from-dotenv"):
         assert secret not in result.output
     file_regression.check(masked(result.stdout))
 

@@ -133,7 +133,7 @@ def until():
     async def wait(condition):
         async with asyncio.timeout(10):
             while not condition():  # noqa: ASYNC110  the condition is another thread's work
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.01)  # allow no-bare-sleep: polls with the deadline above
 
     return wait
 

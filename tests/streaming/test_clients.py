@@ -27,7 +27,7 @@ def test_sasl_over_tls_carries_user_password_and_authorities(tmp_path):
     )
     config = client_config(settings, "a:1")
     assert config["sasl.username"] == "trader"
-    assert config["sasl.password"] == "secret"
+    assert config["sasl.password"] == "secret"  # pragma: allowlist secret
     assert config["sasl.mechanism"] == "SCRAM-SHA-512"
     assert config["ssl.ca.location"] == str(tmp_path / "ca.pem")
 

@@ -5,7 +5,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from alchemiser_cli.errors import BrokerUnreachableError, DeliveryFailedError, TopicMissingError
 from alchemiser_cli.settings.sections import KafkaSettings
-from alchemiser_cli.streaming import TickProducer, producer
+from alchemiser_cli.streaming import TickProducer, clients
 
 PRODUCE = 0
 
@@ -46,8 +46,8 @@ def test_a_full_queue_waits_for_acknowledgements(
     def small(*arguments):
         return original(*arguments) | {"queue.buffering.max.messages": 10}
 
-    original = producer.producer_config
-    monkeypatch.setattr(producer, "producer_config", small)
+    original = clients.producer_config
+    monkeypatch.setattr(clients, "producer_config", small)
     with make_producer() as ticks:
         for tick in make_ticks(100):
             ticks.send(tick)
@@ -62,8 +62,8 @@ def test_a_full_queue_without_any_broker_ends_after_the_request_timeout(
     def small(*arguments):
         return original(*arguments) | {"queue.buffering.max.messages": 10}
 
-    original = producer.producer_config
-    monkeypatch.setattr(producer, "producer_config", small)
+    original = clients.producer_config
+    monkeypatch.setattr(clients, "producer_config", small)
     quick = kafka_settings.model_copy(update={"request_timeout_s": 0.5})
     with make_producer(quick) as ticks:
         kafka.broker_down()
