@@ -67,7 +67,9 @@ class RootGroup(typer.core.TyperGroup):
                     **extra,
                 )
             except Exception as error:  # noqa: BLE001  every failure gets its code here
-                sys.exit(invocation.fail(error))
+                from alchemiser_cli.commands.failure import end_run
+
+                sys.exit(end_run(invocation, error))
 
 
 app = typer.Typer(

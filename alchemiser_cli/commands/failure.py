@@ -2,19 +2,18 @@
 
 import errno
 import sys
-from typing import TYPE_CHECKING
 
+from alchemiser_cli.commands.invocation import Invocation
 from alchemiser_cli.errors import (
     AlchemiserError,
     DiskFullError,
     ExtraMissingError,
     InternalError,
 )
+from alchemiser_cli.exits import ExitCode
+from alchemiser_cli.render.failures import show_failure
 
-if TYPE_CHECKING:
-    from alchemiser_cli.commands.invocation import Invocation
-
-__all__ = ["coded", "log_failure", "record_failure"]
+__all__ = ["coded", "end_run"]
 
 # Packages that only an extra brings, and the extra.
 _EXTRAS = {
@@ -26,6 +25,15 @@ _EXTRAS = {
     "stable_baselines3": "train",
     "torch": "train",
 }
+
+
+def end_run(invocation: Invocation, error: Exception) -> ExitCode:
+    """Show, log and journal the failure that ends a run; return its exit code."""
+    failure = coded(error)
+    show_failure(failure, sys.stderr, traceback=invocation.verbose)
+    _log(invocation, failure)
+    _journal(invocation, failure)
+    return failure.exit_code
 
 
 def coded(error: Exception) -> AlchemiserError:
@@ -57,7 +65,7 @@ def coded(error: Exception) -> AlchemiserError:
     return failure
 
 
-def log_failure(invocation: "Invocation", failure: AlchemiserError) -> None:
+def _log(invocation: Invocation, failure: AlchemiserError) -> None:
     """Write the failure to the error channel, where a log session is open."""
     from alchemiser_cli.logs import get_logger, session_is_open
 
@@ -74,7 +82,7 @@ def log_failure(invocation: "Invocation", failure: AlchemiserError) -> None:
         )
 
 
-def record_failure(invocation: "Invocation", failure: AlchemiserError) -> None:
+def _journal(invocation: Invocation, failure: AlchemiserError) -> None:
     """Journal the failure; a journal that cannot be written is told in one line."""
     from alchemiser_cli.errors.journal import ErrorJournal
     from alchemiser_cli.settings import Settings

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
@@ -10,10 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from alchemiser_cli.clock import Clock, SystemClock, iso_from_ns
-from alchemiser_cli.exits import ExitCode
 
 if TYPE_CHECKING:
-    from alchemiser_cli.errors import AlchemiserError
     from alchemiser_cli.settings import Settings
     from alchemiser_cli.settings.resolve import Request, Resolved
 
@@ -131,14 +128,3 @@ class Invocation:
                 )
             )
         return settings
-
-    def fail(self, error: Exception) -> ExitCode:
-        """Show, log and journal the failure that ends this run; return its exit code."""
-        from alchemiser_cli.commands.failure import coded, log_failure, record_failure
-        from alchemiser_cli.render.failures import show_failure
-
-        failure: AlchemiserError = coded(error)
-        show_failure(failure, sys.stderr, traceback=self.verbose)
-        log_failure(self, failure)
-        record_failure(self, failure)
-        return ExitCode(failure.exit_code)

@@ -85,9 +85,11 @@ def _show_rich(blocks: Iterable[Block], stream: TextIO) -> None:
                 Markdown(block.text) if block.markdown else Text(block.text, style=block.style)
             )
             continue
-        table = Table(title=block.title or None, box=box.SIMPLE_HEAD, title_justify="left")
+        # As Text, for brackets and colons in data are not markup.
+        title = Text(block.title, style="table.title") if block.title else None
+        table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
         for name in block.columns:
-            table.add_column(name, justify="right" if name in block.right else "left")
+            table.add_column(Text(name), justify="right" if name in block.right else "left")
         for row in block.rows:
             table.add_row(
                 *(Text(c.text, style=c.style) if isinstance(c, Cell) else Text(c) for c in row)

@@ -4,16 +4,20 @@ import threading
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alchemiser_cli.clock import ManualClock, SystemClock, iso_from_ns, ns_from_datetime
 
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
-MOMENTS = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=OFFSETS)
+# With room for the offset on both sides.
+FIRST = datetime(2, 1, 1)  # noqa: DTZ001  Hypothesis adds the zone
+LAST = datetime(9998, 12, 31)  # noqa: DTZ001  as above
+MOMENTS = st.datetimes(FIRST, LAST, timezones=OFFSETS)
 SECONDS = st.integers(0, 10**7).map(lambda micros: micros / 1_000_000)
 
 
+@settings(deadline=None)
 @given(MOMENTS)
 def test_a_moment_survives_nanoseconds_and_iso_to_the_microsecond(moment):
     at_ns = ns_from_datetime(moment)
@@ -23,12 +27,14 @@ def test_a_moment_survives_nanoseconds_and_iso_to_the_microsecond(moment):
     assert ns_from_datetime(datetime.fromisoformat(text)) == at_ns
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**18), 4 * 10**18))
 def test_an_iso_text_rounds_down_to_the_microsecond(at_ns):
     back = ns_from_datetime(datetime.fromisoformat(iso_from_ns(at_ns)))
     assert 0 <= at_ns - back < 1_000
 
 
+@settings(deadline=None)
 @given(MOMENTS, MOMENTS)
 def test_iso_texts_sort_as_their_moments_do(one, other):
     texts = [iso_from_ns(ns_from_datetime(moment)) for moment in (one, other)]
@@ -52,6 +58,7 @@ def test_a_naive_moment_is_taken_as_utc():
     assert ns_from_datetime(naive) == ns_from_datetime(naive.replace(tzinfo=UTC))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["sleep", "advance", "jump"]), SECONDS), max_size=10))
 def test_the_manual_clock_moves_by_exactly_what_it_is_told(steps):
     clock, start = ManualClock(now_ns=5), 5

@@ -6,7 +6,7 @@ import pickle
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alchemiser_cli import errors
@@ -85,6 +85,7 @@ class TestEveryError:
         assert len(kind.severity) <= 8
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.text(), st.dictionaries(st.text(), st.integers() | st.text()))
 def test_any_words_survive_a_process_boundary(what, why, next_step, context):
     error = BrokerUnreachableError(what, why=why, next_step=next_step, context=context)

@@ -1,7 +1,7 @@
 """The area chart fits its width and never lies about order."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alchemiser_cli.render.chart import area_chart
@@ -28,6 +28,7 @@ def _labels(lines, height):
     return [line.rstrip("▁▂▃▄▅▆▇█ ") for line in lines[1 : height + 1]]
 
 
+@settings(deadline=None)
 @given(VALUES, SIZES)
 def test_every_line_fits_its_width_and_margin(values, size):
     width, height = size
@@ -37,6 +38,7 @@ def test_every_line_fits_its_width_and_margin(values, size):
     assert all(len(line) <= margin + max(width, len("a z")) for line in lines[1:])
 
 
+@settings(deadline=None)
 @given(VALUES, SIZES)
 def test_each_column_shows_at_least_an_eighth_and_no_hole(values, size):
     width, height = size
@@ -46,6 +48,7 @@ def test_each_column_shows_at_least_an_eighth_and_no_hole(values, size):
     assert all(level == 0 for level in columns[drawn:])
 
 
+@settings(deadline=None)
 @given(VALUES, SIZES)
 def test_a_rising_series_never_falls_in_the_chart(values, size):
     width, height = size
@@ -54,6 +57,7 @@ def test_a_rising_series_never_falls_in_the_chart(values, size):
     assert drawn == sorted(drawn)
 
 
+@settings(deadline=None)
 @given(VALUES.filter(lambda values: max(values) - min(values) > 1e-3), st.integers(1, 12))
 def test_the_largest_and_least_values_reach_the_top_and_the_bottom(values, height):
     columns, _ = _columns(_drawn(values, len(values), height), len(values), height)

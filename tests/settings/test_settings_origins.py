@@ -1,7 +1,7 @@
 """Each value says where it was set: flag, variable, file and line, or default."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alchemiser_cli.settings.layers import _toml_lines
@@ -58,6 +58,7 @@ def test_a_profile_names_the_line_in_every_form_of_toml(profile, key, line, ask)
     assert rows[key] == f"configs/desk.toml:{line}"
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["", "# remark", "  "]), max_size=8), st.booleans())
 def test_lines_before_a_key_move_it_down_one_each(before, in_table):
     table = ["[kafka]"] if in_table else []

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alchemiser_cli.settings import Settings
@@ -34,6 +34,7 @@ GIVEN = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(GIVEN)
 def test_the_strongest_layer_that_sets_a_key_decides_its_value_and_origin(given_values):
     with tempfile.TemporaryDirectory() as folder:

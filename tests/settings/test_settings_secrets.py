@@ -1,7 +1,7 @@
 """No secret is ever shown: not in a repr, a row, a problem, an error or a masked URL."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -28,6 +28,7 @@ PLAIN = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-~!", min_size=4).map("Zq9
 NASTY = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1).map("Zq9".__add__)
 
 
+@settings(deadline=None)
 @given(PLAIN, st.sets(st.sampled_from(sorted(SECRETS)), min_size=1))
 def test_secrets_are_in_no_repr_and_no_row(secret, names):
     layers = (environment_layer({name: SECRETS[name].format(secret) for name in names}),)
@@ -38,6 +39,7 @@ def test_secrets_are_in_no_repr_and_no_row(secret, names):
     assert secret not in repr(setting_rows(resolved))
 
 
+@settings(deadline=None)
 @given(NASTY, st.sampled_from(sorted(SECRETS)))
 def test_secrets_are_in_no_problem(secret, name):
     values = {name: SECRETS[name].format(secret), "ALCHEMISER_KAFKA__MOED": "x"}
@@ -49,6 +51,7 @@ def test_secrets_are_in_no_problem(secret, name):
     assert secret not in repr(problems)
 
 
+@settings(deadline=None)
 @given(NASTY, st.sampled_from(["postgresql", "https", "redis+tls"]), st.booleans())
 def test_the_password_of_a_url_never_survives_masking(secret, scheme, in_query):
     query = f"?password={secret}" if in_query else "?sslmode=require"

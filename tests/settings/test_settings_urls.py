@@ -1,7 +1,7 @@
 """The form of every address is checked before anything connects."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alchemiser_cli.errors import BootstrapMalformedError, UrlMalformedError
@@ -102,6 +102,7 @@ def test_a_malformed_bootstrap_is_refused_by_form(bootstrap, ask):
     assert "HOST:PORT" in caught.value.next_step
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
