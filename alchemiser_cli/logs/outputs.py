@@ -72,7 +72,7 @@ class _Console(logging.StreamHandler[TextIO]):
 
     def _emit(self, record: logging.LogRecord) -> None:
         fields = _fields(record)
-        kind = f"{record.name} {fields['event']} {fields.get('code', '')}"
+        kind = f"{record.name} {_text(fields['event'])} {fields.get('code', '')}"
         self._seen[kind] += 1
         count = self._seen[kind]
         if self._shown is None or count <= self._shown:
@@ -93,7 +93,7 @@ class _ChannelFile(ConcurrentRotatingFileHandler):
         if self.failed:
             return
         self.failed = True
-        fields = _fields(record) | {
+        fields = {
             "at": iso_from_ns(round(record.created * 1e9)),
             "level": "error",
             "event": "log_file_unwritable",
@@ -103,6 +103,12 @@ class _ChannelFile(ConcurrentRotatingFileHandler):
         self.console.handle(
             logging.makeLogRecord({"name": record.name, "levelno": logging.ERROR, "msg": fields})
         )
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError:  # what a full disk did not take; the stream is closed all the same
+            super().close()  # and now its lock is too
 
 
 class _JsonLines(logging.Formatter):
@@ -149,7 +155,10 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     }
     if isinstance(record.msg, dict):
         return {**fields, "event": "", **record.msg}
-    return {**fields, "event": record.getMessage()}
+    try:
+        return {**fields, "event": record.getMessage()}
+    except Exception:  # noqa: BLE001  arguments that do not fit; the record counts all the same
+        return {**fields, "event": _text(record.msg)}
 
 
 def _text(value: Any) -> str:

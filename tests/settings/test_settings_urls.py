@@ -12,10 +12,10 @@ GOOD = [
     ("state.url", "sqlite:///state.db"),
     ("state.url", "sqlite:////var/lib/alchemiser/state.db"),
     ("state.url", "postgresql://db/alchemiser"),
-    ("state.url", "postgresql+psycopg://desk:pw@db.example.com:5432/alchemiser?sslmode=require"),
-    ("state.url", "postgresql+psycopg://desk:p%40%2F@[::1]:5432/alchemiser"),
+    ("state.url", "postgresql://u:pw@db:5432/n?sslmode=require"),  # pragma: allowlist secret
+    ("state.url", "postgresql+psycopg://u:p%40%2F@[::1]:5432/n"),  # pragma: allowlist secret
     ("registry.url", "http://127.0.0.1:8081"),
-    ("registry.url", "https://desk:pw@registry.example.com/path"),
+    ("registry.url", "https://desk:pw@registry.example.com/path"),  # pragma: allowlist secret
     ("registry.url", "file:/srv/schemas"),
     ("registry.url", "file:///srv/schemas"),
     ("registry.url", "file:schemas"),
