@@ -64,6 +64,8 @@ def log_session(
     before = root.handlers, root.propagate, root.level
     root.handlers, root.propagate = [entrance], False
     root.setLevel(settings.level.upper())
+    # What was decided must stand in the audit trail whatever else is left out.
+    logging.getLogger(f"{ROOT}.audit").setLevel(logging.INFO)
     listener.start()
     try:
         get_logger("application", "logs").info(

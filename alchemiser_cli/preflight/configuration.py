@@ -8,7 +8,7 @@ from alchemiser_cli.errors import (
     PermissionsTooOpenError,
     ProductionPolicyError,
 )
-from alchemiser_cli.hooks import load_plugins
+from alchemiser_cli.hooks import plugin_checks
 from alchemiser_cli.preflight.setup import Setup
 from alchemiser_cli.settings.policy import policy_problems
 
@@ -56,5 +56,6 @@ def _policy(setup: Setup) -> str:
 
 
 def _plugins(setup: Setup) -> str:
-    names = [name for name, _ in load_plugins(setup.settings.plugins).list_name_plugin()]
-    return ", ".join(names) if names else "none allowed"
+    names = setup.settings.plugins
+    given = len(plugin_checks(setup.settings))
+    return f"{', '.join(names)}, with {given} check(s)" if names else "none allowed"

@@ -6,7 +6,7 @@ from alchemiser_cli.checks import Check
 from alchemiser_cli.errors import SchemaIncompatibleError
 from alchemiser_cli.market import tick_schema
 from alchemiser_cli.preflight.setup import Setup
-from alchemiser_cli.settings.show import masked_url
+from alchemiser_cli.settings.urls import masked_url
 
 __all__ = ["checks"]
 

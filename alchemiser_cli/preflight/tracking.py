@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from alchemiser_cli.checks import Check
 from alchemiser_cli.errors import TrackingUnreachableError
 from alchemiser_cli.preflight.setup import NEVER, Setup
-from alchemiser_cli.settings.show import masked_url
+from alchemiser_cli.settings.urls import masked_url
 
 __all__ = ["checks"]
 

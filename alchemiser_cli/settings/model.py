@@ -4,8 +4,9 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from alchemiser_cli.settings import sections
@@ -20,6 +21,17 @@ def _default_home() -> Path:
     import platformdirs
 
     return platformdirs.user_state_path("alchemiser", appauthor=False)
+
+
+def _plain_path(home: Path) -> Path:
+    # The state database's URL holds the home, and in a URL these have another meaning.
+    if set("?#%") & set(str(home)):
+        raise PydanticCustomError("home", "the folder's name holds one of ? # %", {})
+    return home
+
+
+# A name stands in variables too, which are read in lower case.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
 
 
 def _split_names(value: Any) -> Any:
@@ -52,7 +64,7 @@ class Settings(BaseSettings):
     environment: sections.Environment = Field(
         sections.Environment.DEVELOPMENT, description="Policy that applies to a start."
     )
-    home: Path = Field(
+    home: Annotated[Path, AfterValidator(_plain_path)] = Field(
         default_factory=_default_home, description="Folder of everything written at run time."
     )
     plugins: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = Field(
@@ -69,13 +81,13 @@ class Settings(BaseSettings):
     shm: sections.ShmSettings = sections.ShmSettings()
     preflight: sections.PreflightSettings = sections.PreflightSettings()
     signing: sections.SigningSettings = sections.SigningSettings()
-    brokers: dict[str, sections.BrokerAccount] = Field(
+    brokers: dict[Name, sections.BrokerAccount] = Field(
         default_factory=dict, description="Trading brokers by name."
     )
-    strategies: dict[str, sections.StrategySettings] = Field(
+    strategies: dict[Name, sections.StrategySettings] = Field(
         default_factory=dict, description="Strategies by name."
     )
-    notifications: dict[str, sections.NotificationChannel] = Field(
+    notifications: dict[Name, sections.NotificationChannel] = Field(
         default_factory=dict, description="Notification channels by name."
     )
 

@@ -96,15 +96,17 @@ def _kafka(settings: Settings) -> Iterator[Problem]:
 
 def _state(settings: Settings) -> Iterator[Problem]:
     parts = urlsplit(settings.state_url)
-    if parts.scheme.startswith("postgresql") and not is_local_host(parts.hostname):
-        modes = parse_qs(parts.query).get("sslmode", [])
-        if not _TLS_MODES.intersection(modes):
-            yield Problem(
-                _POLICY,
-                "state.url",
-                "a remote database is reached without TLS",
-                "Add ?sslmode=verify-full to the URL.",
-            )
+    options = parse_qs(parts.query)
+    # libpq's options in the query win over the URL's own host.
+    hosts = [*options.get("host", []), *options.get("hostaddr", [])] or [parts.hostname or ""]
+    remote = parts.scheme.startswith("postgresql") and not all(map(is_local_host, hosts))
+    if remote and not _TLS_MODES.intersection(options.get("sslmode", [])):
+        yield Problem(
+            _POLICY,
+            "state.url",
+            "a remote database is reached without TLS",
+            "Add ?sslmode=verify-full to the URL.",
+        )
 
 
 def _registry(settings: Settings) -> Iterator[Problem]:

@@ -38,7 +38,7 @@ def validation_problems(
     found = []
     strongest_first = tuple(layers)
     for detail in error.errors(include_url=False, include_input=False):
-        path = tuple(str(part) for part in detail["loc"])
+        path = tuple(str(part) for part in detail["loc"] if part != "[key]")
         origin = next((o for layer in strongest_first if (o := layer.origin(path))), "default")
         key = ".".join(path)
         if detail["type"] == "extra_forbidden":

@@ -24,6 +24,7 @@ from alchemiser_cli.settings.model import Settings, settings_from_layers
 from alchemiser_cli.settings.policy import policy_problems
 from alchemiser_cli.settings.problems import Problem, validation_problems
 from alchemiser_cli.settings.sections import Environment
+from alchemiser_cli.settings.urls import SERVICE_URLS, masked_url
 
 __all__ = ["Inspection", "Request", "Resolved", "inspect", "resolve"]
 
@@ -162,7 +163,9 @@ def _secret_paths(section: BaseModel, prefix: KeyPath = ()) -> Iterable[KeyPath]
 
 def _secret_leaves(value: Any, path: KeyPath) -> Iterable[KeyPath]:
     if isinstance(value, SecretStr):
-        yield path
+        url = value.get_secret_value()
+        if path not in SERVICE_URLS or masked_url(url) != url:
+            yield path
     elif isinstance(value, BaseModel):
         yield from _secret_paths(value, path)
     elif isinstance(value, dict):

@@ -1,18 +1,26 @@
 """The form that each service's URL must have, checked before anything connects."""
 
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 from pydantic_core import PydanticCustomError
 
 __all__ = [
+    "MASK",
+    "SERVICE_URLS",
     "bootstrap_servers",
     "is_local_host",
+    "masked_url",
     "registry_url",
     "state_url",
     "tracking_url",
 ]
+
+MASK = "**********"
+
+# URLs of services keep their host visible where they are shown; other secrets are masked whole.
+SERVICE_URLS = {("state", "url"), ("registry", "url"), ("tracking", "uri")}
 
 _HOST_PORT = re.compile(r"^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})$")
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", ""}
@@ -73,6 +81,31 @@ def tracking_url(value: SecretStr | None) -> SecretStr | None:
     elif parts.scheme not in ("http", "https") or not parts.hostname:
         raise _malformed("a tracking store is sqlite:///PATH or http(s)://HOST:PORT")
     return value
+
+
+def masked_url(url: str) -> str:
+    """Return ``url`` with the password of its user part and any query replaced by a mask.
+
+    A user part that is not well formed is masked whole, up to the last ``@``.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MASK
+    if "@" in parts.path + parts.query + parts.fragment:
+        return f"{parts.scheme}://{MASK}@{url.rpartition('@')[2].partition('?')[0]}"
+    if parts.password is None and not parts.query:
+        return url
+    netloc = parts.netloc
+    if parts.password is not None:
+        user, _, host = netloc.rpartition("@")
+        netloc = f"{user.partition(':')[0]}:{MASK}@{host}"
+    query = "&".join(
+        item if item.startswith("sslmode=") else f"{item.partition('=')[0]}={MASK}"
+        for item in parts.query.split("&")
+        if item
+    )
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
 
 
 def is_local_host(host: str | None) -> bool:

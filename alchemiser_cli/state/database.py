@@ -32,7 +32,7 @@ from alchemiser_cli.errors import (
     StateSchemaError,
     StateUnreachableError,
 )
-from alchemiser_cli.settings.show import masked_url
+from alchemiser_cli.settings.urls import masked_url
 from alchemiser_cli.state.schema import SCHEMA_VERSION, metadata, schema_version
 
 __all__ = ["StateDatabase", "StateHealth"]

@@ -45,7 +45,6 @@ def test_each_layer_names_itself(ask):
         ('[brokers."kite"]\nenabled = true\n', "brokers.kite.enabled", 2),
         ('\n\nbrokers."kite".enabled = true\n', "brokers.kite.enabled", 3),
         ('\n\n"brokers" . \'kite\' . "enabled" = true\n', "brokers.kite.enabled", 3),
-        ('[brokers."a.b"]\nenabled = true\n', "brokers.a.b.enabled", 2),
         ('plugins = [\n  "a",\n]\nhome = "h"\n', "home", 4),
         ('plugins = [\n  "a",\n]\n', "plugins", 1),
         ('# a line separator \u2028 and a form feed\nhome = "h"\n', "home", 2),

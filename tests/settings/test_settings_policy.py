@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from alchemiser_cli.errors import SettingInvalidError
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.settings.policy import SIGNING_KEY_LENGTH, policy_problems
-from alchemiser_cli.settings.resolve import Request, inspect
+from alchemiser_cli.settings.resolve import Request, inspect, resolve
 
 SOUND = {
     "environment": "production",
@@ -59,6 +60,10 @@ RULES = {
     ),
     "a remote database with optional TLS": (
         {"state": {"url": "postgresql://db.example.com/desk?sslmode=prefer"}},
+        "state.url",
+    ),
+    "a remote database behind a local name": (
+        {"state": {"url": "postgresql://localhost/desk?host=db.example.com"}},
         "state.url",
     ),
     "a remote registry without TLS": (
@@ -169,3 +174,21 @@ def test_every_refusal_says_where_the_value_came_from_and_what_to_do(tmp_path):
     assert problems["logs.level"].origin == f"{file}:3"
     assert problems["kafka.mode"].origin == "default"
     assert all(problem.message and problem.next_step for problem in problems.values())
+
+
+def test_a_service_url_without_a_password_is_no_secret(tmp_path):
+    profile = tmp_path / "desk.toml"
+    profile.write_text('[state]\nurl = "postgresql://desk@db.example.com/desk"\n')
+    assert resolve(Request(profile=str(profile))).secret_files == []
+    url = "postgresql://desk:word@db.example.com/desk"  # pragma: allowlist secret
+    profile.write_text(f'[state]\nurl = "{url}"\n')
+    assert resolve(Request(profile=str(profile))).secret_files == [profile]
+
+
+@pytest.mark.provokes("setting-invalid")
+@pytest.mark.parametrize(
+    "assignment", ["brokers.Kite.enabled=true", "strategies.my-own.model=x", "home=/tmp/a?b"]
+)
+def test_names_that_no_variable_or_url_can_carry_are_refused(assignment):
+    with pytest.raises(SettingInvalidError):
+        resolve(Request(assignments=(assignment,)))
