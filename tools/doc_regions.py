@@ -190,7 +190,9 @@ def _settings_rows(
     """Yield a row for each key; keys that an operator names are shown as NAME."""
     for key, field in section["properties"].items():
         target = _resolved(schema, field)
-        inner = target.get("additionalProperties")
+        # A name that must match a pattern stands under that pattern.
+        by_pattern = target.get("patternProperties", {"": None})
+        inner = target.get("additionalProperties") or next(iter(by_pattern.values()))
         if "properties" in target:
             yield from _settings_rows(schema, target, f"{prefix}{key}.")
         elif isinstance(inner, dict):

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import subprocess
 import sys
 
 import pytest
@@ -23,10 +24,22 @@ def test_the_ratio_sees_that_one_command_does_more(benchmark):
     assert not figure.met
 
 
-def test_peak_memory_is_that_of_the_command(benchmark):
-    seconds, megabytes = benchmark["measure_demo"](python("b'x' * 150_000_000"))
-    assert 150 < megabytes.value < 300
-    assert seconds.unit == "s"
+def test_peak_memory_is_that_of_the_command(pytestconfig):
+    # In a process of its own: a child begins with the peak of the process that forked it, and
+    # that of these tests is large.
+    script = (
+        "import runpy, sys; bench = runpy.run_path('benchmarks/startup.py');"
+        "figures = bench['measure_demo']([sys.executable, '-c', \"b'x' * 150_000_000\"]);"
+        "print([figure.value for figure in figures][1])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 150 < float(done.stdout) < 300
 
 
 def test_a_command_that_fails_is_no_measurement(benchmark):
