@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from alchemiser_cli.exits import ExitCode
 
-__all__ = ["AlchemiserError", "Severity", "error_class", "error_classes"]
+__all__ = ["AlchemiserError", "RetrySafety", "Severity", "error_class", "error_classes"]
 
 
 class Severity(StrEnum):
@@ -23,6 +23,14 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
+class RetrySafety(StrEnum):
+    """Whether doing the failed operation again can do harm."""
+
+    SAFE = "safe"
+    IF_IDEMPOTENT = "safe-if-idempotent"
+    NEVER = "never"
+
+
 _BY_CODE: dict[str, type["AlchemiserError"]] = {}
 
 
@@ -30,11 +38,15 @@ class AlchemiserError(Exception):
     """Base of all failures; concrete subclasses declare a stable kebab-case ``code``.
 
     A subclass without a ``code`` of its own is a family and is never raised itself.
+
+    ``injected`` marks an error that was caused on purpose, from birth to notification.
+    ``retry_after_s`` is how long the other side asked to be left alone, in seconds.
     """
 
     code: ClassVar[str]
     severity: ClassVar[Severity] = Severity.HIGH
     recoverable: ClassVar[bool] = False
+    retry_safety: ClassVar[RetrySafety] = RetrySafety.NEVER
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -65,6 +77,8 @@ class AlchemiserError(Exception):
         self.what = what
         self.why = why
         self.next_step = next_step
+        self.injected = False
+        self.retry_after_s: float | None = None
         self.context: dict[str, object] = dict(context or {})
 
     def __reduce__(self) -> tuple[Any, ...]:

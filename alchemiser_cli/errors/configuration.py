@@ -9,6 +9,7 @@ __all__ = [
     "BootstrapMalformedError",
     "ConfigurationError",
     "CredentialsMissingError",
+    "EnvironmentMisconfiguredError",
     "ExtraMissingError",
     "KafkaSettingsError",
     "PluginRejectedError",
@@ -80,6 +81,12 @@ class CredentialsMissingError(ConfigurationError):
     """An enabled service needs credentials that are not set."""
 
     code = "credentials-missing"
+
+
+class EnvironmentMisconfiguredError(ConfigurationError):
+    """The process's surroundings do not fit the profile: a folder, a variable or a user."""
+
+    code = "environment-misconfigured"
 
 
 class ExtraMissingError(ConfigurationError):

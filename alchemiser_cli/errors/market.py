@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from alchemiser_cli.errors.base import AlchemiserError, Severity
+from alchemiser_cli.errors.base import AlchemiserError, RetrySafety, Severity
 from alchemiser_cli.exits import ExitCode
 
 __all__ = [
@@ -12,7 +12,11 @@ __all__ = [
     "DatasetTimeError",
     "DatasetUnreadableError",
     "DatasetValueError",
+    "FeedSilentError",
     "MarketClosedError",
+    "MarketDataError",
+    "MarketDataStaleError",
+    "WebSocketError",
 ]
 
 
@@ -59,3 +63,30 @@ class MarketClosedError(DataProviderError):
     code = "market-closed"
     severity = Severity.LOW
     recoverable = True
+
+
+class MarketDataError(DataProviderError):
+    """Family: live market data is missing, late or wrong."""
+
+    severity: ClassVar[Severity] = Severity.HIGH
+    recoverable: ClassVar[bool] = True
+    retry_safety: ClassVar[RetrySafety] = RetrySafety.SAFE
+
+
+class MarketDataStaleError(MarketDataError):
+    """The newest market data is older than it may be."""
+
+    code = "market-data-stale"
+
+
+class FeedSilentError(MarketDataError):
+    """A feed is connected and delivers nothing."""
+
+    code = "feed-silent"
+    severity = Severity.CRITICAL
+
+
+class WebSocketError(MarketDataError):
+    """A WebSocket connection was lost or refused."""
+
+    code = "websocket-lost"

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from alchemiser_cli.errors.base import AlchemiserError, Severity
+from alchemiser_cli.errors.base import AlchemiserError, RetrySafety, Severity
 from alchemiser_cli.exits import ExitCode
 
 __all__ = [
@@ -71,6 +71,7 @@ class TrackingUnreachableError(RuntimeConditionError):
     """The experiment-tracking store did not answer."""
 
     code = "tracking-unreachable"
+    retry_safety = RetrySafety.SAFE
     severity = Severity.MEDIUM
     exit_code = ExitCode.UNREACHABLE
     recoverable = True
@@ -92,6 +93,7 @@ class CheckTimedOutError(RuntimeConditionError):
     """A check did not finish within its time limit."""
 
     code = "check-timed-out"
+    retry_safety = RetrySafety.SAFE
     recoverable = True
 
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from alchemiser_cli.errors.base import AlchemiserError, Severity
+from alchemiser_cli.errors.base import AlchemiserError, RetrySafety, Severity
 from alchemiser_cli.exits import ExitCode
 
 __all__ = [
@@ -37,6 +37,7 @@ class DiskFullError(FileOperationError):
     """A write failed because no space was left."""
 
     code = "disk-full"
+    retry_safety = RetrySafety.IF_IDEMPOTENT
     severity = Severity.CRITICAL
     recoverable = True
 
@@ -91,6 +92,7 @@ class StateUnreachableError(DatabaseError):
     """The state database cannot be opened or did not answer."""
 
     code = "state-unreachable"
+    retry_safety = RetrySafety.SAFE
     exit_code = ExitCode.UNREACHABLE
     recoverable = True
 

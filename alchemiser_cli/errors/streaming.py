@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from alchemiser_cli.errors.base import AlchemiserError, Severity
+from alchemiser_cli.errors.base import AlchemiserError, RetrySafety, Severity
 from alchemiser_cli.exits import ExitCode
 
 __all__ = [
@@ -32,6 +32,7 @@ class BrokerUnreachableError(StreamingError):
     """No broker of the bootstrap list answered in time."""
 
     code = "broker-unreachable"
+    retry_safety = RetrySafety.SAFE
     severity = Severity.CRITICAL
     exit_code = ExitCode.UNREACHABLE
 
@@ -48,6 +49,7 @@ class ConsumerGroupUnreadableError(StreamingError):
     """The consumer group's coordinator or committed offsets cannot be read."""
 
     code = "consumer-group-unreadable"
+    retry_safety = RetrySafety.SAFE
     exit_code = ExitCode.UNREACHABLE
 
 
@@ -55,6 +57,7 @@ class RegistryUnreachableError(StreamingError):
     """The schema registry did not answer."""
 
     code = "registry-unreachable"
+    retry_safety = RetrySafety.SAFE
     exit_code = ExitCode.UNREACHABLE
 
 
@@ -85,6 +88,7 @@ class MessageProcessingError(StreamingError):
     """The callback for one message raised; the rest of its batch went on."""
 
     code = "message-processing-failed"
+    retry_safety = RetrySafety.IF_IDEMPOTENT
     severity = Severity.MEDIUM
 
 
@@ -92,6 +96,7 @@ class DeliveryFailedError(StreamingError):
     """The broker did not acknowledge every message that was sent."""
 
     code = "delivery-failed"
+    retry_safety = RetrySafety.IF_IDEMPOTENT
 
 
 class EmbeddedBrokerFailedError(StreamingError):
@@ -114,4 +119,5 @@ class StaleRunFileError(StreamingError):
     """A killed process left its run file behind."""
 
     code = "stale-run-file"
+    retry_safety = RetrySafety.SAFE
     severity = Severity.LOW

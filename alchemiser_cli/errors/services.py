@@ -1,0 +1,103 @@
+"""Errors of the services around trading, and of the guards that protect against them."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from alchemiser_cli.errors.base import AlchemiserError, RetrySafety, Severity
+from alchemiser_cli.exits import ExitCode
+
+__all__ = [
+    "CircuitOpenError",
+    "LoggingError",
+    "NotificationError",
+    "ObjectStoreError",
+    "RateLimitError",
+    "RecoveryExhaustedError",
+    "ResilienceError",
+    "RetryExhaustedError",
+    "SecurityError",
+]
+
+
+class RateLimitError(AlchemiserError):
+    """A service asked us to slow down."""
+
+    code = "rate-limited"
+    severity = Severity.MEDIUM
+    recoverable = True
+    retry_safety = RetrySafety.SAFE  # a refused request was not carried out
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        why: str,
+        next_step: str,
+        context: Mapping[str, object] | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Keep the seconds after which the service wants to be asked again, if it said so."""
+        super().__init__(what, why=why, next_step=next_step, context=context)
+        self.retry_after_s = retry_after_s
+
+
+class NotificationError(AlchemiserError):
+    """A message to a person was not accepted by its channel."""
+
+    code = "notification-failed"
+    recoverable = True
+    retry_safety = RetrySafety.SAFE
+
+
+class ObjectStoreError(AlchemiserError):
+    """An object store did not take or give an object."""
+
+    code = "object-store-failed"
+    recoverable = True
+    retry_safety = RetrySafety.IF_IDEMPOTENT
+    exit_code = ExitCode.UNREACHABLE
+
+
+class LoggingError(AlchemiserError):
+    """A log file cannot be written."""
+
+    code = "logging-failed"
+    recoverable = True
+    retry_safety = RetrySafety.SAFE
+
+
+class SecurityError(AlchemiserError):
+    """A signature, permission or credential is not what it must be."""
+
+    code = "security-violation"
+    severity = Severity.CRITICAL
+    exit_code = ExitCode.REFUSED
+
+
+class ResilienceError(AlchemiserError):
+    """Family: a guard gave up or stands in the way."""
+
+    recoverable: ClassVar[bool] = True
+
+
+class CircuitOpenError(ResilienceError):
+    """A circuit breaker is open: the call was not made."""
+
+    code = "circuit-open"
+    retry_safety = RetrySafety.SAFE
+    exit_code = ExitCode.UNREACHABLE
+
+
+class RetryExhaustedError(ResilienceError):
+    """Every attempt that a retry policy allows has failed."""
+
+    code = "retry-exhausted"
+    recoverable = False
+
+
+class RecoveryExhaustedError(ResilienceError):
+    """Recovery of the same failure was tried too often and was stopped."""
+
+    code = "recovery-loop"
+    severity = Severity.CRITICAL
+    recoverable = False
