@@ -1,6 +1,30 @@
 """The one state database: SQLite by default, PostgreSQL by URL, through SQLAlchemy Core."""
 
 from alchemiser_cli.state.database import StateDatabase, StateHealth
-from alchemiser_cli.state.schema import SCHEMA_VERSION, error_journal
+from alchemiser_cli.state.schema import (
+    SCHEMA_VERSION,
+    circuit_breaker,
+    error_group,
+    error_journal,
+    error_minute,
+    error_occurrence,
+    error_resolution,
+    progress,
+    strategy_status,
+    threshold_sample,
+)
 
-__all__ = ["SCHEMA_VERSION", "StateDatabase", "StateHealth", "error_journal"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "StateDatabase",
+    "StateHealth",
+    "circuit_breaker",
+    "error_group",
+    "error_journal",
+    "error_minute",
+    "error_occurrence",
+    "error_resolution",
+    "progress",
+    "strategy_status",
+    "threshold_sample",
+]

@@ -1,8 +1,32 @@
 """The tables of the state database, and the version of their schema."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
-__all__ = ["SCHEMA_VERSION", "error_journal", "metadata", "schema_version"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "circuit_breaker",
+    "error_group",
+    "error_journal",
+    "error_minute",
+    "error_occurrence",
+    "error_resolution",
+    "metadata",
+    "progress",
+    "schema_version",
+    "strategy_status",
+    "threshold_sample",
+]
 
 SCHEMA_VERSION = 1
 
@@ -33,4 +57,117 @@ error_journal = Table(
     Column("recovered", Boolean, nullable=False),
     Column("injected", Boolean, nullable=False),
     Index("error_journal_by_code", "code", "at_ns"),
+)
+
+error_group = Table(
+    "error_group",
+    metadata,
+    Column("fingerprint", String(32), primary_key=True),
+    Column("code", String(64), nullable=False),
+    Column("component", String(64), nullable=False),
+    Column("template", Text, nullable=False),
+    Column("severity", String(8), nullable=False),
+    Column("state", String(12), nullable=False),  # open, recovering, resolved, regressed
+    Column("state_changed_ns", BigInteger, nullable=False),
+    Column("first_seen_ns", BigInteger, nullable=False),
+    Column("last_seen_ns", BigInteger, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("injected", BigInteger, nullable=False),
+    Column("recovered", BigInteger, nullable=False),
+    Index("error_group_by_time", "last_seen_ns"),
+    Index("error_group_by_code", "code"),
+)
+
+error_occurrence = Table(
+    "error_occurrence",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("fingerprint", String(32), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("severity", String(8), nullable=False),
+    Column("component", String(64), nullable=False),
+    Column("operation", String(128), nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("what", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("next_step", Text, nullable=False),
+    Column("context", Text, nullable=False),  # JSON object
+    Column("causes", Text, nullable=False),  # JSON list of {type, message}
+    Column("traceback", Text, nullable=False),
+    Column("recovered", Boolean, nullable=False),
+    Column("injected", Boolean, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Index("error_occurrence_by_group", "fingerprint", "at_ns"),
+    Index("error_occurrence_by_time", "at_ns"),
+)
+
+error_minute = Table(
+    "error_minute",
+    metadata,
+    Column("minute", BigInteger, primary_key=True),  # minutes since 1970
+    Column("code", String(64), primary_key=True),
+    Column("component", String(64), primary_key=True),
+    Column("injected", Boolean, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("criticals", BigInteger, nullable=False),
+    Column("recovered", BigInteger, nullable=False),
+)
+
+error_resolution = Table(
+    "error_resolution",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("fingerprint", String(32), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("worked", Boolean, nullable=True),
+    Column("author", String(64), nullable=False),
+    Column("seconds", BigInteger, nullable=True),
+    Index("error_resolution_by_code", "code", "at_ns"),
+)
+
+circuit_breaker = Table(
+    "circuit_breaker",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("state", String(12), nullable=False),  # closed, open, half-open, isolated
+    Column("changed_at_ns", BigInteger, nullable=False),
+    Column("open_until_ns", BigInteger, nullable=False),
+    Column("opened_count", BigInteger, nullable=False),
+    Column("open_total_ns", BigInteger, nullable=False),
+    Column("probes", Integer, nullable=False),  # half-open probes under way
+    Column("reason", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),  # optimistic lock
+)
+
+threshold_sample = Table(
+    "threshold_sample",
+    metadata,
+    Column("metric", String(96), primary_key=True),
+    Column("at_ns", BigInteger, primary_key=True),
+    Column("value", Float, nullable=False),
+    Column("injected", Boolean, nullable=False),
+)
+
+progress = Table(
+    "progress",
+    metadata,
+    Column("name", String(160), primary_key=True),  # consumer:GROUP:TOPIC, feed:NAME
+    Column("connected", Boolean, nullable=False),
+    Column("last_event_ns", BigInteger, nullable=True),  # event time of the newest datum
+    Column("last_change_ns", BigInteger, nullable=False),  # when the event time last moved on
+    Column("count", BigInteger, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),  # when this row was written
+)
+
+strategy_status = Table(
+    "strategy_status",
+    metadata,
+    Column("broker", String(64), primary_key=True),
+    Column("configured", Integer, nullable=False),
+    Column("loaded", Integer, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON: strategy to reason why not loaded, or null
+    Column("at_ns", BigInteger, nullable=False),
 )
