@@ -28,7 +28,8 @@ COMMANDS = {
     "broker": (_FEED, "Serve an embedded Kafka to other terminals."),
     "replay": (_FEED, "Replay a dataset as ticks into Kafka."),
     "consume": (_FEED, "Consume ticks and say what was seen."),
-    "errors": (_UNDERSTAND, "Explain error codes and show their runbooks."),
+    "health": (_UNDERSTAND, "Say how the running system is."),
+    "errors": (_UNDERSTAND, "Show what went wrong, what it means, and what helped."),
 }
 
 

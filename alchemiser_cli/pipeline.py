@@ -1,19 +1,18 @@
 """The one place that wires market data into streaming: datasets in, handled ticks out."""
 
 import asyncio
-import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from alchemiser_cli.clock import Clock, ns_from_datetime
-from alchemiser_cli.errors import UsageError
+from alchemiser_cli.clock import Clock
 from alchemiser_cli.market import Tick
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.streaming import (
     Cluster,
     Consumer,
     ConsumeResult,
+    FailureCallback,
     Received,
     ReplayResult,
     Start,
@@ -33,18 +32,14 @@ __all__ = [
     "ConsumeLimits",
     "RoundTrip",
     "consume_ticks",
-    "moment_ns",
     "replay_dataset",
     "round_trip",
-    "start_position",
 ]
 
 Progress = Callable[[int, int | None], None]
 
 # A round trip ends by count; this only bounds it when messages are missing.
 ROUND_TRIP_IDLE_S = 5.0
-
-_NAMED_POSITIONS = ("earliest", "latest", "committed")
 
 
 @dataclass(frozen=True)
@@ -99,10 +94,14 @@ def consume_ticks(
     *,
     topic: str,
     limits: ConsumeLimits,
+    on_failed: FailureCallback | None = None,
     on_progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> ConsumeResult:
     """Run the consumer of ``settings.consumer`` over ``topic`` until a limit or ``stop``.
+
+    ``on_failed`` is awaited for each message that cannot be read or handled, before its offset
+    is committed.
 
     Raises:
         BrokerUnreachableError: ``broker-unreachable``; TopicMissingError ``topic-missing``;
@@ -118,6 +117,7 @@ def consume_ticks(
             max_messages=limits.max_messages,
             until_idle_s=limits.until_idle_s,
             stop=stop,
+            on_failed=on_failed,
             on_progress=on_progress,
         )
     )
@@ -172,30 +172,3 @@ def round_trip(
         on_progress=lambda done, total: on_progress("consume", done, total),
     )
     return RoundTrip(replayed, consumed, ticks)
-
-
-def start_position(text: str) -> Start:
-    """Read ``earliest``, ``latest``, ``committed`` or an ISO 8601 time.
-
-    Raises:
-        UsageError: ``usage``.
-    """
-    if text in _NAMED_POSITIONS:
-        return text  # type: ignore[return-value]  # one of the literals, as was just checked
-    return moment_ns(text)
-
-
-def moment_ns(text: str) -> int:
-    """Read an ISO 8601 date or time as UTC nanoseconds; without an offset it is UTC.
-
-    Raises:
-        UsageError: ``usage``.
-    """
-    try:
-        return ns_from_datetime(dt.datetime.fromisoformat(text))
-    except ValueError:
-        raise UsageError(
-            f"{text!r} is not a time",
-            why="Times are written in ISO 8601, in UTC unless they carry an offset.",
-            next_step="For example: 2018-02-05, or 2018-02-05T16:00:00-05:00.",
-        ) from None

@@ -6,13 +6,17 @@ import typer
 
 from alchemiser_cli.commands.invocation import Invocation
 from alchemiser_cli.commands.options import FailOn, FailOnOption, OutputOption, TopicOption
+from alchemiser_cli.commands.parsing import start_position
 from alchemiser_cli.commands.signals import stop_on_signal
+from alchemiser_cli.errors import AlchemiserError
+from alchemiser_cli.errors.context import operation
 from alchemiser_cli.exits import ExitCode
 from alchemiser_cli.market import Tick
-from alchemiser_cli.pipeline import ConsumeLimits, consume_ticks, start_position
+from alchemiser_cli.pipeline import ConsumeLimits, consume_ticks
 from alchemiser_cli.render.output import show
 from alchemiser_cli.render.progress import progress_bar
 from alchemiser_cli.render.stream import consume_view, warn_of_own_cluster
+from alchemiser_cli.state.progress import ProgressReporter
 from alchemiser_cli.streaming import Received, open_cluster
 
 __all__ = ["app"]
@@ -61,19 +65,32 @@ def consume(
     settings = invocation.start_logs()
     if group is not None:
         settings = settings.with_consumer_group(group)
+    topic = topic or settings.topics.ticks
+    stream = f"consumer:{settings.consumer.group}:{topic}"
     with (
         stop_on_signal() as stop,
         open_cluster(settings.kafka, settings.topics, settings.run_folder) as cluster,
+        ProgressReporter(invocation.state, stream, invocation.clock) as progress,
     ):
         warn_of_own_cluster(cluster)
+
+        async def accept(tick: Tick, _received: Received) -> None:
+            progress.seen(tick.event_time_ns)
+
+        async def journalled(received: Received, error: AlchemiserError) -> None:
+            place = {"topic": received.topic, "partition": received.partition}
+            with operation("consume", component="consumer", **place, offset=received.offset):
+                invocation.journal.capture(error)
+
         with progress_bar("consuming") as advance:
             result = consume_ticks(
                 settings,
                 cluster,
                 invocation.clock,
-                _accept,
-                topic=topic or settings.topics.ticks,
+                accept,
+                topic=topic,
                 limits=limits,
+                on_failed=journalled,
                 on_progress=advance,
                 stop=stop,
             )
@@ -81,7 +98,3 @@ def consume(
     stop.exit_if_requested()
     if fail_on is FailOn.WARNING and (result.failed or result.gaps):
         raise typer.Exit(ExitCode.DEGRADED)
-
-
-async def _accept(_tick: Tick, _received: Received) -> None:
-    """Take a tick that was decoded and validated; strategies are not wired to this command."""

@@ -1,68 +1,23 @@
-"""What happens to the failure that ends a command: coded, logged and journalled."""
+"""What happens to the failure that ends a command: coded, shown, logged and journalled."""
 
-import errno
 import sys
 
 from alchemiser_cli.commands.invocation import Invocation
-from alchemiser_cli.errors import (
-    AlchemiserError,
-    DiskFullError,
-    ExtraMissingError,
-    InternalError,
-)
+from alchemiser_cli.errors import AlchemiserError
+from alchemiser_cli.errors.translate import translated
 from alchemiser_cli.exits import ExitCode
 from alchemiser_cli.render.failures import show_failure
 
-__all__ = ["coded", "end_run"]
-
-# Packages that only an extra brings, and the extra.
-_EXTRAS = {
-    "arch": "data",
-    "psycopg": "postgres",
-    "gymnasium": "train",
-    "mlflow": "train",
-    "safetensors": "train",
-    "stable_baselines3": "train",
-    "torch": "train",
-}
+__all__ = ["end_run"]
 
 
 def end_run(invocation: Invocation, error: Exception) -> ExitCode:
     """Show, log and journal the failure that ends a run; return its exit code."""
-    failure = coded(error)
+    failure = translated(error, doing=f"finish alchemiser {invocation.command}".strip())
     show_failure(failure, sys.stderr, traceback=invocation.verbose)
     _log(invocation, failure)
     _journal(invocation, failure)
     return failure.exit_code
-
-
-def coded(error: Exception) -> AlchemiserError:
-    """Return ``error`` itself where it has a code, else the coded error that it amounts to."""
-    if isinstance(error, AlchemiserError):
-        return error
-    failure: AlchemiserError
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in _EXTRAS:
-        package = (error.name or "").split(".")[0]
-        failure = ExtraMissingError(
-            f"the package {package} is not installed",
-            why="This command needs an extra that a plain installation leaves out.",
-            next_step=f"pip install 'alchemiser[{_EXTRAS[package]}]'",
-            context={"package": package},
-        )
-    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        failure = DiskFullError(
-            "no space is left on the disk",
-            why=str(error),
-            next_step="Free space there, or choose another --home, and run the command again.",
-        )
-    else:
-        failure = InternalError(
-            f"{type(error).__name__}: {error}",
-            why="Nobody expected this exception: it is a defect of alchemiser.",
-            next_step="Run again with --verbose and report the traceback.",
-        )
-    failure.__cause__ = error
-    return failure
 
 
 def _log(invocation: Invocation, failure: AlchemiserError) -> None:
@@ -83,8 +38,8 @@ def _log(invocation: Invocation, failure: AlchemiserError) -> None:
 
 
 def _journal(invocation: Invocation, failure: AlchemiserError) -> None:
-    """Journal the failure; a journal that cannot be written is told in one line."""
-    from alchemiser_cli.errors.journal import ErrorJournal
+    """Journal the failure; where the database does not take it, say in one line what happened."""
+    from alchemiser_cli.errors.journal import record_once
     from alchemiser_cli.settings import Settings
     from alchemiser_cli.state import StateDatabase
 
@@ -96,13 +51,18 @@ def _journal(invocation: Invocation, failure: AlchemiserError) -> None:
         settings = Settings(home=home) if home else Settings()
     database = StateDatabase(settings.state_url, invocation.clock, settings.state.connect_timeout_s)
     try:
-        ErrorJournal(database, invocation.clock).record(
+        recorded = record_once(
+            database,
+            invocation.clock,
+            settings.logs_folder,
             failure,
             component=invocation.command or "alchemiser",
             operation=f"alchemiser {invocation.command}".strip(),
             run_id=invocation.run_id,
         )
-    except AlchemiserError as trouble:
-        sys.stderr.write(f"  note: this error was not journalled ({trouble.code}: {trouble.why})\n")
     finally:
         database.close()
+    if recorded.trouble is not None and not recorded.journalled:
+        fate = "spilled to a file, and is journalled later" if recorded.spilled else "lost"
+        code = recorded.trouble.code
+        sys.stderr.write(f"  note: the journal did not take this error ({code}); it was {fate}\n")

@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Self
 from alchemiser_cli.clock import Clock, SystemClock, iso_from_ns
 
 if TYPE_CHECKING:
+    from alchemiser_cli.errors import AlchemiserError
+    from alchemiser_cli.errors.journal import ErrorJournal
+    from alchemiser_cli.errors.journal.history import CodeHistory
+    from alchemiser_cli.errors.journal.store import JournalStore
     from alchemiser_cli.settings import Settings
     from alchemiser_cli.settings.resolve import Request, Resolved
+    from alchemiser_cli.state import StateDatabase
 
 __all__ = ["Invocation"]
 
@@ -100,6 +105,52 @@ class Invocation:
     def settings(self) -> "Settings":
         """Return the resolved settings."""
         return self.resolved.settings
+
+    @cached_property
+    def state(self) -> "StateDatabase":
+        """Return the state database, opened by its first use and closed at the end."""
+        from alchemiser_cli.state import StateDatabase
+
+        settings = self.settings
+        database = StateDatabase(settings.state_url, self.clock, settings.state.connect_timeout_s)
+        self._stack.callback(database.close)
+        return database
+
+    @cached_property
+    def journal_store(self) -> "JournalStore":
+        """Return what the journal holds."""
+        from alchemiser_cli.errors.journal.store import JournalStore
+
+        return JournalStore(self.state)
+
+    @cached_property
+    def journal(self) -> "ErrorJournal":
+        """Return the journal of this run, which captures without delay and closes at the end."""
+        from alchemiser_cli.errors.journal import ErrorJournal
+
+        return self._stack.enter_context(
+            ErrorJournal(
+                self.journal_store,
+                self.clock,
+                run_id=self.run_id,
+                component=self.command,
+                spill_folder=self.settings.logs_folder,
+                database=self.state,
+            )
+        )
+
+    def code_history(self, code: str) -> "CodeHistory | AlchemiserError":
+        """Return what the journal knows of ``code``, or the error that keeps it from telling.
+
+        A runbook must be readable above all when the journal is not.
+        """
+        from alchemiser_cli.errors import AlchemiserError
+        from alchemiser_cli.errors.journal.history import code_history
+
+        try:
+            return code_history(self.journal_store, code)
+        except AlchemiserError as trouble:
+            return trouble
 
     def start_logs(self) -> "Settings":
         """Make the home, send log records to its files until the end, and return the settings.

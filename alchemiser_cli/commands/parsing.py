@@ -1,8 +1,31 @@
 """Values of options that Typer has no type for."""
 
+import datetime as dt
+import re
+from typing import TYPE_CHECKING
+
+from alchemiser_cli.clock import NS_PER_SECOND, ns_from_datetime
 from alchemiser_cli.errors import UsageError
 
-__all__ = ["column_mapping", "replay_speed"]
+if TYPE_CHECKING:
+    from alchemiser_cli.streaming import Start
+
+__all__ = ["column_mapping", "moment_ns", "replay_speed", "since_ns", "start_position"]
+
+_NAMED_POSITIONS = ("earliest", "latest", "committed")
+_AGE = re.compile(r"^(\d+)(s|m|h|d)$")
+_AGE_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def since_ns(text: str, now_ns: int) -> int:
+    """Read an age before ``now_ns``, such as 30m, 2h or 7d, or an ISO 8601 time.
+
+    Raises:
+        UsageError: ``usage``.
+    """
+    if match := _AGE.match(text):
+        return now_ns - int(match[1]) * _AGE_UNITS_S[match[2]] * NS_PER_SECOND
+    return moment_ns(text)
 
 
 def replay_speed(text: str) -> float | None:
@@ -43,3 +66,30 @@ def column_mapping(pairs: list[str]) -> dict[str, str]:
             )
         mapping[name] = column
     return mapping
+
+
+def start_position(text: str) -> "Start":
+    """Read ``earliest``, ``latest``, ``committed`` or an ISO 8601 time.
+
+    Raises:
+        UsageError: ``usage``.
+    """
+    if text in _NAMED_POSITIONS:
+        return text  # type: ignore[return-value]  # one of the literals, as was just checked
+    return moment_ns(text)
+
+
+def moment_ns(text: str) -> int:
+    """Read an ISO 8601 date or time as UTC nanoseconds; without an offset it is UTC.
+
+    Raises:
+        UsageError: ``usage``.
+    """
+    try:
+        return ns_from_datetime(dt.datetime.fromisoformat(text))
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is not a time",
+            why="Times are written in ISO 8601, in UTC unless they carry an offset.",
+            next_step="For example: 2018-02-05, or 2018-02-05T16:00:00-05:00.",
+        ) from None

@@ -30,6 +30,7 @@ from alchemiser_cli.errors.context import (
     ErrorContext,
     context_of,
     current_context,
+    inherit_context,
     operation,
 )
 from alchemiser_cli.errors.details import ErrorDetails
@@ -49,7 +50,6 @@ from alchemiser_cli.errors.market import (
     DatasetUnreadableError,
     DatasetValueError,
     FeedSilentError,
-    MarketClosedError,
     MarketDataError,
     MarketDataStaleError,
     WebSocketError,
@@ -65,10 +65,12 @@ from alchemiser_cli.errors.runtime import (
     CheckTimedOutError,
     ClockSkewError,
     CriticalChannelMissingError,
+    ErrorNotFoundError,
     FileLimitLowError,
     InternalError,
     LibrdkafkaOldError,
     PackagesIncompatibleError,
+    PortInUseError,
     PreflightBlockedError,
     PythonVersionError,
     RunbookNotFoundError,
@@ -87,6 +89,7 @@ from alchemiser_cli.errors.services import (
     ResilienceError,
     RetryExhaustedError,
     SecurityError,
+    ServiceUnreachableError,
 )
 from alchemiser_cli.errors.storage import (
     DatabaseError,
@@ -121,6 +124,7 @@ from alchemiser_cli.errors.streaming import (
 from alchemiser_cli.errors.trading import (
     IndicatorCalculationError,
     InsufficientFundsError,
+    MarketClosedError,
     OrderExecutionError,
     OrderOutcomeUnknownError,
     OrderRejectedError,
@@ -129,6 +133,7 @@ from alchemiser_cli.errors.trading import (
     TradingClientError,
     ValidationError,
 )
+from alchemiser_cli.errors.translate import translated, translating
 
 __all__ = [
     "AlchemiserError",
@@ -158,6 +163,7 @@ __all__ = [
     "EnvironmentMisconfiguredError",
     "ErrorContext",
     "ErrorDetails",
+    "ErrorNotFoundError",
     "ExtraMissingError",
     "FeedSilentError",
     "FileLimitLowError",
@@ -184,6 +190,7 @@ __all__ = [
     "PackagesIncompatibleError",
     "PermissionsTooOpenError",
     "PluginRejectedError",
+    "PortInUseError",
     "PositionValidationError",
     "PreflightBlockedError",
     "ProductionPolicyError",
@@ -204,6 +211,7 @@ __all__ = [
     "SecurityError",
     "SegmentCorruptError",
     "SegmentUnhealthyError",
+    "ServiceUnreachableError",
     "SettingInvalidError",
     "SettingUnknownError",
     "Severity",
@@ -232,6 +240,9 @@ __all__ = [
     "error_class",
     "error_classes",
     "error_codes",
+    "inherit_context",
     "operation",
     "runbook",
+    "translated",
+    "translating",
 ]

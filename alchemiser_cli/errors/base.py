@@ -82,8 +82,9 @@ class AlchemiserError(Exception):
         self.context: dict[str, object] = dict(context or {})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Keep all four parts when the error crosses a process boundary."""
-        return _rebuild, (type(self), self.what, self.why, self.next_step, self.context)
+        """Keep every part, and what was noted since, when the error crosses a process boundary."""
+        noted = {**self.__dict__, "context": dict(self.context)}
+        return _rebuild, (type(self), self.what, self.why, self.next_step), noted
 
 
 def error_class(code: str) -> type[AlchemiserError] | None:
@@ -102,6 +103,5 @@ def _rebuild(
     what: str,
     why: str,
     next_step: str,
-    context: dict[str, object],
 ) -> AlchemiserError:
-    return kind(what, why=why, next_step=next_step, context=context)
+    return kind(what, why=why, next_step=next_step)

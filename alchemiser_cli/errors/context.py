@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import msgspec
 
-__all__ = ["ErrorContext", "context_of", "current_context", "operation"]
+__all__ = ["ErrorContext", "context_of", "current_context", "inherit_context", "operation"]
 
 
 class ErrorContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,7 +28,7 @@ class ErrorContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 _ATTRIBUTE = "alchemiser_context"
-_FIELDS = frozenset(ErrorContext.__struct_fields__) - {"data"}
+_FIELDS = frozenset(ErrorContext.__struct_fields__) - {"operation", "data"}
 
 
 def current_context() -> ErrorContext:
@@ -39,8 +39,14 @@ def current_context() -> ErrorContext:
 
 def context_of(error: BaseException) -> ErrorContext:
     """Return the context in which ``error`` left its innermost operation, else the current one."""
-    found = getattr(error, _ATTRIBUTE, None)
-    return found if isinstance(found, ErrorContext) else current_context()
+    return _kept_context(error) or current_context()
+
+
+def inherit_context(error: BaseException, cause: BaseException) -> None:
+    """Let ``error``, which stands for ``cause``, keep the context of ``cause``."""
+    context = _kept_context(cause)
+    if context is not None and _kept_context(error) is None:
+        _keep_context(error, context)
 
 
 class operation:  # noqa: N801  reads as the statement that it is: with operation("place order")
@@ -49,19 +55,22 @@ class operation:  # noqa: N801  reads as the statement that it is: with operatio
     Fields of ``ErrorContext`` are set as such, all others become ``data``; what is not set here
     comes from the operation around it. Entering only remembers; the context is put together
     when an error asks for it, so that success costs next to nothing.
+
+    Threads and tasks each have their own innermost operation; a task begins with that of the
+    code that made it. A generator's operation is seen by its consumer between two values.
     """
 
-    __slots__ = ("_around", "_fields", "_name", "_token")
+    __slots__ = ("_fields", "_name", "around")
 
-    def __init__(self, name: str, **fields: Any) -> None:
-        """Keep the name and the facts."""
+    def __init__(self, name: str, /, **fields: Any) -> None:
+        """Keep the name and the facts, for one block."""
         self._name = name
         self._fields = fields
 
     def __enter__(self) -> Self:
         """Become the innermost operation of this thread or task."""
-        self._around = _CURRENT.get()
-        self._token = _CURRENT.set(self)
+        self.around = _CURRENT.get()
+        _CURRENT.set(self)
         return self
 
     def __exit__(
@@ -71,20 +80,51 @@ class operation:  # noqa: N801  reads as the statement that it is: with operatio
         traceback: TracebackType | None,
     ) -> None:
         """Leave; an error that passes keeps the context of its innermost operation."""
-        if error is not None and getattr(error, _ATTRIBUTE, None) is None:
-            # Some exceptions of C extensions take no attributes; they keep the outer context.
-            with suppress(AttributeError, TypeError):
-                setattr(error, _ATTRIBUTE, self.context())
-        _CURRENT.reset(self._token)
+        if error is not None and _kept_context(error) is None:
+            _keep_context(error, self.context())
+        innermost = _CURRENT.get()
+        if innermost is self:
+            _CURRENT.set(self.around)
+        elif innermost is not None:
+            self._unlink(innermost)
 
     def context(self) -> ErrorContext:
-        """Put the context together from here outwards."""
-        around = ErrorContext() if self._around is None else self._around.context()
-        known = {key: value for key, value in self._fields.items() if key in _FIELDS}
-        rest = {key: value for key, value in self._fields.items() if key not in _FIELDS}
-        return msgspec.structs.replace(
-            around, operation=self._name, data={**around.data, **rest}, **known
-        )
+        """Put the context together from the outermost operation to this one."""
+        chain = [self]
+        while (around := chain[-1].around) is not None:
+            chain.append(around)
+        known: dict[str, Any] = {}
+        data: dict[str, object] = {}
+        for one in reversed(chain):
+            for key, value in one._fields.items():
+                (known if key in _FIELDS else data)[key] = value
+        return ErrorContext(operation=self._name, data=data, **known)
+
+    def _unlink(self, innermost: "operation") -> None:
+        """Leave out of order, as generators that take turns do.
+
+        In another task's context, where such a generator may be closed, it changes nothing.
+        """
+        inner: operation | None = innermost
+        while inner is not None:
+            if inner.around is self:
+                inner.around = self.around
+                return
+            inner = inner.around
 
 
 _CURRENT: ContextVar[operation | None] = ContextVar("error_operation", default=None)
+
+
+def _kept_context(error: BaseException) -> ErrorContext | None:
+    # A foreign exception may compute its attributes, and fail at that.
+    with suppress(Exception):
+        found = getattr(error, _ATTRIBUTE, None)
+        return found if isinstance(found, ErrorContext) else None
+    return None
+
+
+def _keep_context(error: BaseException, context: ErrorContext) -> None:
+    # Some exceptions of C extensions take no attributes; they keep the outer context.
+    with suppress(Exception):
+        setattr(error, _ATTRIBUTE, context)

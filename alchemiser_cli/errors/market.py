@@ -13,7 +13,6 @@ __all__ = [
     "DatasetUnreadableError",
     "DatasetValueError",
     "FeedSilentError",
-    "MarketClosedError",
     "MarketDataError",
     "MarketDataStaleError",
     "WebSocketError",
@@ -55,14 +54,6 @@ class DatasetTimeError(DataProviderError):
     """The dataset's times cannot be read or do not increase."""
 
     code = "dataset-time"
-
-
-class MarketClosedError(DataProviderError):
-    """The exchange has no session now."""
-
-    code = "market-closed"
-    severity = Severity.LOW
-    recoverable = True
 
 
 class MarketDataError(DataProviderError):

@@ -5,7 +5,13 @@ from importlib import resources
 
 import msgspec
 
-from alchemiser_cli.errors.base import AlchemiserError, Severity, error_class, error_classes
+from alchemiser_cli.errors.base import (
+    AlchemiserError,
+    RetrySafety,
+    Severity,
+    error_class,
+    error_classes,
+)
 from alchemiser_cli.errors.runtime import RunbookNotFoundError
 from alchemiser_cli.exits import ExitCode
 
@@ -20,6 +26,7 @@ class CodeEntry(msgspec.Struct, frozen=True):
     summary: str
     severity: Severity
     recoverable: bool
+    retry_safety: RetrySafety
     exit_code: int
 
 
@@ -63,5 +70,6 @@ def _entry(kind: type[AlchemiserError]) -> CodeEntry:
         summary=(kind.__doc__ or "").strip().splitlines()[0],
         severity=kind.severity,
         recoverable=kind.recoverable,
+        retry_safety=kind.retry_safety,
         exit_code=ExitCode(kind.exit_code),
     )

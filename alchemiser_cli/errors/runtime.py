@@ -10,10 +10,12 @@ __all__ = [
     "CheckTimedOutError",
     "ClockSkewError",
     "CriticalChannelMissingError",
+    "ErrorNotFoundError",
     "FileLimitLowError",
     "InternalError",
     "LibrdkafkaOldError",
     "PackagesIncompatibleError",
+    "PortInUseError",
     "PreflightBlockedError",
     "PythonVersionError",
     "RunbookNotFoundError",
@@ -97,6 +99,14 @@ class CheckTimedOutError(RuntimeConditionError):
     recoverable = True
 
 
+class PortInUseError(RuntimeConditionError):
+    """Another process listens on the port that a server of ours was to use."""
+
+    code = "port-in-use"
+    severity = Severity.MEDIUM
+    exit_code = ExitCode.CONFIG
+
+
 class PreflightBlockedError(RuntimeConditionError):
     """A check failed that the environment's policy does not let pass."""
 
@@ -108,6 +118,14 @@ class RunbookNotFoundError(RuntimeConditionError):
     """No error has this code."""
 
     code = "runbook-not-found"
+    severity = Severity.LOW
+    exit_code = ExitCode.NOT_FOUND
+
+
+class ErrorNotFoundError(RuntimeConditionError):
+    """No error in the journal, or more than one, has an id that begins so."""
+
+    code = "error-not-found"
     severity = Severity.LOW
     exit_code = ExitCode.NOT_FOUND
 

@@ -16,7 +16,21 @@ __all__ = [
     "ResilienceError",
     "RetryExhaustedError",
     "SecurityError",
+    "ServiceUnreachableError",
 ]
+
+
+class ServiceUnreachableError(AlchemiserError):
+    """A service did not answer, or the connection to it was lost.
+
+    Whether it carried out the request is not known, so only what may be done twice is retried;
+    an order in this state is ``OrderOutcomeUnknownError``.
+    """
+
+    code = "service-unreachable"
+    recoverable = True
+    retry_safety = RetrySafety.IF_IDEMPOTENT
+    exit_code = ExitCode.UNREACHABLE
 
 
 class RateLimitError(AlchemiserError):

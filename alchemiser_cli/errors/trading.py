@@ -7,6 +7,7 @@ from alchemiser_cli.errors.base import AlchemiserError, RetrySafety, Severity
 __all__ = [
     "IndicatorCalculationError",
     "InsufficientFundsError",
+    "MarketClosedError",
     "OrderExecutionError",
     "OrderOutcomeUnknownError",
     "OrderRejectedError",
@@ -45,6 +46,17 @@ class InsufficientFundsError(OrderExecutionError):
 
     code = "insufficient-funds"
     severity = Severity.HIGH
+
+
+class MarketClosedError(OrderExecutionError):
+    """The exchange has no session now.
+
+    No order can be executed; the calendar's check raises it too, before any order exists.
+    """
+
+    code = "market-closed"
+    severity = Severity.LOW
+    recoverable = True
 
 
 class PositionValidationError(TradingClientError):

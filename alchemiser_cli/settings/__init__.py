@@ -3,8 +3,10 @@
 from alchemiser_cli.settings.model import Settings
 from alchemiser_cli.settings.sections import (
     BrokerAccount,
+    BucketSettings,
     ConsumerSettings,
     Environment,
+    HealthSettings,
     KafkaSettings,
     LogSettings,
     MarketSettings,
@@ -15,14 +17,17 @@ from alchemiser_cli.settings.sections import (
     SigningSettings,
     StateSettings,
     StrategySettings,
+    TelemetrySettings,
     TopicSettings,
     TrackingSettings,
 )
 
 __all__ = [
     "BrokerAccount",
+    "BucketSettings",
     "ConsumerSettings",
     "Environment",
+    "HealthSettings",
     "KafkaSettings",
     "LogSettings",
     "MarketSettings",
@@ -34,6 +39,7 @@ __all__ = [
     "SigningSettings",
     "StateSettings",
     "StrategySettings",
+    "TelemetrySettings",
     "TopicSettings",
     "TrackingSettings",
 ]

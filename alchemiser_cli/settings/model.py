@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     shm: sections.ShmSettings = sections.ShmSettings()
     preflight: sections.PreflightSettings = sections.PreflightSettings()
     signing: sections.SigningSettings = sections.SigningSettings()
+    telemetry: sections.TelemetrySettings = sections.TelemetrySettings()
+    health: sections.HealthSettings = sections.HealthSettings()
     brokers: dict[Name, sections.BrokerAccount] = Field(
         default_factory=dict, description="Trading brokers by name."
     )

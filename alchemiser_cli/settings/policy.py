@@ -10,9 +10,10 @@ from alchemiser_cli.settings.problems import Problem
 from alchemiser_cli.settings.sections import Environment
 from alchemiser_cli.settings.urls import is_local_host
 
-__all__ = ["SIGNING_KEY_LENGTH", "policy_problems"]
+__all__ = ["HEALTH_TOKEN_LENGTH", "SIGNING_KEY_LENGTH", "policy_problems"]
 
 SIGNING_KEY_LENGTH = 32
+HEALTH_TOKEN_LENGTH = 32
 _TLS_MODES = {"require", "verify-ca", "verify-full"}
 _POLICY = "production-policy"
 _CREDENTIALS = "credentials-missing"
@@ -25,7 +26,7 @@ def policy_problems(settings: Settings, secret_files: Iterable[Path] = ()) -> li
     """
     rules: list[Callable[[Settings], Iterator[Problem]]] = [_credentials]
     if settings.environment is Environment.PRODUCTION:
-        rules += [_logging, _kafka, _state, _registry, _signing]
+        rules += [_logging, _kafka, _state, _registry, _signing, _health]
     problems = [problem for rule in rules for problem in rule(settings)]
     if settings.environment is Environment.PRODUCTION:
         problems += _readable_by_others(secret_files)
@@ -60,6 +61,13 @@ def _credentials(settings: Settings) -> Iterator[Problem]:
                 f"notification channel {name!r} is enabled without a URL",
                 f"Set ALCHEMISER_NOTIFICATIONS__{name.upper()}__URL, or disable it.",
             )
+    if settings.health.beyond_loopback and not settings.health.token:
+        yield Problem(
+            _CREDENTIALS,
+            "health.token",
+            f"the health server listens on {settings.health.host} without a token",
+            "Set ALCHEMISER_HEALTH__TOKEN, or health.host to 127.0.0.1.",
+        )
 
 
 def _logging(settings: Settings) -> Iterator[Problem]:
@@ -129,6 +137,18 @@ def _signing(settings: Settings) -> Iterator[Problem]:
             "signing.key",
             "no signing key is set" if not key else f"the signing key has only {length} characters",
             f"Set ALCHEMISER_SIGNING__KEY to {SIGNING_KEY_LENGTH} random characters or more.",
+        )
+
+
+def _health(settings: Settings) -> Iterator[Problem]:
+    token = settings.health.token
+    length = len(token.get_secret_value()) if token else 0
+    if settings.health.beyond_loopback and 0 < length < HEALTH_TOKEN_LENGTH:
+        yield Problem(
+            _POLICY,
+            "health.token",
+            f"the token of a server that others can reach has only {length} characters",
+            f"Set ALCHEMISER_HEALTH__TOKEN to {HEALTH_TOKEN_LENGTH} random characters or more.",
         )
 
 

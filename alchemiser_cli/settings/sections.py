@@ -1,17 +1,23 @@
 """The settings as frozen sections: names, types, defaults and what each is for."""
 
+import ipaddress
+import math
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_core import PydanticCustomError
 
 from alchemiser_cli.settings.urls import bootstrap_servers, registry_url, state_url, tracking_url
 
 __all__ = [
     "BrokerAccount",
+    "BucketSettings",
     "ConsumerSettings",
     "Environment",
+    "HealthSettings",
     "KafkaSettings",
     "LogSettings",
     "MarketSettings",
@@ -22,6 +28,7 @@ __all__ = [
     "SigningSettings",
     "StateSettings",
     "StrategySettings",
+    "TelemetrySettings",
     "TopicSettings",
     "TrackingSettings",
 ]
@@ -184,3 +191,66 @@ class SigningSettings(Section):
     key: SecretStr | None = Field(
         None, description="Signing key, 32 characters or more; unset: a transient one is made."
     )
+
+
+def _rising(bounds: tuple[float, ...]) -> tuple[float, ...]:
+    if not all(math.isfinite(bound) and bound > 0 for bound in bounds):
+        raise PydanticCustomError("buckets", "a bucket's bound is a finite number above zero", {})
+    if any(low >= high for low, high in pairwise(bounds)):
+        raise PydanticCustomError("buckets", "each bucket's bound is greater than the last", {})
+    return bounds
+
+
+def _text_file(file: Path | None) -> Path | None:
+    if file is not None and (file.suffix != ".prom" or not file.is_absolute()):
+        raise PydanticCustomError(
+            "textfile", "node_exporter reads absolute paths that end in .prom", {}
+        )
+    return file
+
+
+Buckets = Annotated[tuple[float, ...], AfterValidator(_rising)]
+
+
+class BucketSettings(Section):
+    """Bounds of the histograms' buckets, in seconds; empty: the metric's own."""
+
+    consumer_handler_seconds: Buckets = Field(
+        (), description="Buckets of the time that the handling of one message takes."
+    )
+
+
+class TelemetrySettings(Section):
+    """Metrics for Prometheus."""
+
+    textfile: Annotated[Path | None, AfterValidator(_text_file)] = Field(
+        None, description="File (*.prom) for node_exporter's textfile collector; unset: none."
+    )
+    buckets: BucketSettings = Field(
+        BucketSettings(), description="Buckets of the histograms, by metric."
+    )
+
+
+class HealthSettings(Section):
+    """The HTTP server of `health serve`."""
+
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="Address that it listens on; beyond loopback only with a token.",
+    )
+    port: Port = Field(8000, description="Port that it listens on; 0: any free one.")
+    token: SecretStr | None = Field(
+        None, description="Bearer token that everything but /healthz asks for."
+    )
+    max_silence_s: Seconds = Field(
+        60.0, description="How long a connected feed may bring nothing new in market hours."
+    )
+
+    @property
+    def beyond_loopback(self) -> bool:
+        """Whether other machines can reach the server."""
+        try:
+            return not ipaddress.ip_address(self.host).is_loopback
+        except ValueError:  # a name
+            return self.host != "localhost"

@@ -9,18 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    Connection,
-    Engine,
-    create_engine,
-    event,
-    func,
-    insert,
-    inspect,
-    make_url,
-    select,
-    text,
-)
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from alchemiser_cli.clock import Clock
@@ -29,11 +18,11 @@ from alchemiser_cli.errors import (
     DiskFullError,
     ExtraMissingError,
     StateCorruptError,
-    StateSchemaError,
     StateUnreachableError,
 )
 from alchemiser_cli.settings.urls import masked_url
-from alchemiser_cli.state.schema import SCHEMA_VERSION, metadata, schema_version
+from alchemiser_cli.state.preparation import back_up, prepare, version_of
+from alchemiser_cli.state.schema import SCHEMA_VERSION
 
 __all__ = ["StateDatabase", "StateHealth"]
 
@@ -41,6 +30,7 @@ _SQLITE_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # Without space the write-ahead log's index cannot grow, which SQLite calls an I/O error.
 _SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
 _POSTGRESQL_FULL = "53100"
+_POSTGRESQL_LOCK = int.from_bytes(b"alchstat")  # the advisory lock of exclusive transactions
 
 
 class StateHealth(msgspec.Struct, frozen=True):
@@ -52,18 +42,26 @@ class StateHealth(msgspec.Struct, frozen=True):
 
 
 class StateDatabase:
-    """One engine over the state database; tables are made at the first use.
+    """One engine over the state database; tables are made or migrated at the first use.
 
     Errors of the driver come out as ``state-unreachable``, ``state-corrupt``,
     ``state-schema`` or ``disk-full``.
     """
 
-    def __init__(self, url: str, clock: Clock, connect_timeout_s: float = 5.0) -> None:
-        """Keep the URL; nothing is opened before the first connection."""
+    def __init__(
+        self, url: str, clock: Clock, connect_timeout_s: float = 5.0, *, pool_size: int = 5
+    ) -> None:
+        """Keep the URL; nothing is opened before the first connection.
+
+        ``pool_size`` is how many connections this process may hold at once; who needs one more
+        waits for at most ``connect_timeout_s``.
+        """
         self._url = make_url(url)
         self._clock = clock
         self._timeout_s = connect_timeout_s
+        self._pool_size = pool_size
         self._engine: Engine | None = None
+        self._identity: tuple[int, int] | None = None
         self._opening = threading.Lock()
 
     @property
@@ -72,19 +70,22 @@ class StateDatabase:
         return masked_url(self._url.render_as_string(hide_password=False))
 
     @contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def begin(self, *, exclusive: bool = False) -> Iterator[Connection]:
         """Yield a connection inside a transaction that commits at the end of the block.
+
+        While an ``exclusive`` block runs, no other exclusive block does, in whatever process: what
+        it reads stays true until it writes.
 
         Raises:
             DatabaseError: ``state-unreachable``, ``state-corrupt`` or ``state-schema``.
             DiskFullError: ``disk-full``.
         """
         try:
-            with self._opening:
-                engine = self._engine = self._engine or self._open()
-            with engine.begin() as connection:
+            with self._usable().begin() as connection:
+                if exclusive:
+                    self._lock(connection)
                 yield connection
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             raise self._translated(error) from error
 
     def health(self) -> StateHealth:
@@ -99,8 +100,8 @@ class StateDatabase:
                 integrity = str(connection.execute(text("PRAGMA quick_check(1)")).scalar_one())
                 if integrity != "ok":
                     raise self._corrupt(integrity)
-            version = connection.execute(select(func.max(schema_version.c.version))).scalar_one()
-        return StateHealth(self._url.get_backend_name(), int(version), integrity)
+            version = version_of(connection)
+        return StateHealth(self._url.get_backend_name(), version, integrity)
 
     def close(self) -> None:
         """Release every connection."""
@@ -112,19 +113,55 @@ class StateDatabase:
     def _is_sqlite(self) -> bool:
         return self._url.get_backend_name() == "sqlite"
 
-    def _open(self) -> Engine:
-        if self._is_sqlite:
-            file = Path(self._url.database or "")
-            _make_private_file(file)
-            engine = create_engine(self._url, connect_args={"timeout": self._timeout_s})
-            event.listen(engine, "connect", _sqlite_pragmas)
-        else:
-            engine = self._open_server()
+    @property
+    def _file(self) -> Path:
+        return Path(self._url.database or "")
+
+    def _usable(self) -> Engine:
+        with self._opening:
+            if self._engine is not None and self._identity != self._identity_now():
+                # The file was removed or replaced: what is written to the old one is lost.
+                self.close()
+            if self._engine is None:
+                self._engine = self._open()
+                self._identity = self._identity_now()
+            return self._engine
+
+    def _identity_now(self) -> tuple[int, int] | None:
+        """Tell the file that lies in the place of the database; None for a server or no file."""
+        if not self._is_sqlite:
+            return None
         try:
-            self._prepare_schema(engine)
+            status = self._file.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _open(self) -> Engine:
+        engine = self._open_file() if self._is_sqlite else self._open_server()
+        try:
+            with engine.begin() as connection:
+                ready = version_of(connection) == SCHEMA_VERSION
+            if not ready:
+                with engine.begin() as connection:
+                    # Two processes that make or migrate the tables at once wait for each other.
+                    self._lock(connection)
+                    prepare(connection, self._clock.now_ns(), self._save)
         except BaseException:
             engine.dispose()
             raise
+        return engine
+
+    def _open_file(self) -> Engine:
+        _make_private_file(self._file)
+        engine = create_engine(
+            self._url,
+            pool_size=self._pool_size,
+            max_overflow=0,
+            pool_timeout=self._timeout_s,
+            connect_args={"timeout": self._timeout_s},
+        )
+        event.listen(engine, "connect", _sqlite_pragmas)
         return engine
 
     def _open_server(self) -> Engine:
@@ -134,6 +171,9 @@ class StateDatabase:
         try:
             return create_engine(
                 url,
+                pool_size=self._pool_size,
+                max_overflow=0,
+                pool_timeout=self._timeout_s,
                 pool_pre_ping=True,
                 connect_args={"connect_timeout": max(1, round(self._timeout_s))},
             )
@@ -144,27 +184,33 @@ class StateDatabase:
                 next_step="pip install 'alchemiser[postgres]'",
             ) from None
 
-    def _prepare_schema(self, engine: Engine) -> None:
-        with engine.begin() as connection:
-            if not set(inspect(connection).get_table_names()).issuperset(metadata.tables):
-                if self._is_sqlite:
-                    # Two processes that make the tables at once wait for each other.
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                metadata.create_all(connection)
-            found = connection.execute(select(func.max(schema_version.c.version))).scalar_one()
-            if found is None:
-                row = {"version": SCHEMA_VERSION, "applied_at_ns": self._clock.now_ns()}
-                connection.execute(insert(schema_version).values(**row))
-            elif found > SCHEMA_VERSION:
-                raise StateSchemaError(
-                    f"the state database has schema version {found}, newer than {SCHEMA_VERSION}",
-                    why="A newer alchemiser wrote it; this one might damage what it does not know.",
-                    next_step="Upgrade alchemiser on this machine, or choose another state.url.",
-                    context={"found": found, "known": SCHEMA_VERSION},
-                )
+    def _lock(self, connection: Connection) -> None:
+        """Wait, for at most the time limit, until no other exclusive transaction runs."""
+        if self._is_sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        limit = f"{max(1, round(self._timeout_s * 1_000))}ms"
+        connection.execute(
+            text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": limit}
+        )
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRESQL_LOCK})
 
-    def _translated(self, error: SQLAlchemyError) -> DatabaseError | DiskFullError:
-        origin = getattr(error, "orig", None)
+    def _save(self, version: int) -> Path | None:
+        """Back the file up beside it, before a migration from ``version``; servers have their own.
+
+        An unfinished copy never stands under the backup's name.
+        """
+        if not self._is_sqlite:
+            return None
+        backup = self._file.with_name(f"{self._file.name}.v{version}.bak")
+        unfinished = backup.with_name(f"{backup.name}.unfinished")
+        unfinished.unlink(missing_ok=True)
+        _make_private_file(unfinished)
+        back_up(self._file, unfinished)
+        return unfinished.replace(backup)
+
+    def _translated(self, error: SQLAlchemyError | sqlite3.Error) -> DatabaseError | DiskFullError:
+        origin = getattr(error, "orig", error)
         reason = str(origin or error)
         code = getattr(origin, "sqlite_errorcode", None)
         if code is not None and code & 0xFF in _SQLITE_DAMAGED:
@@ -212,5 +258,6 @@ def _sqlite_pragmas(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA wal_autocheckpoint=4000")  # a checkpoint, and its sync, each 16 MB
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()

@@ -1,4 +1,8 @@
-"""The tables of the state database, and the version of their schema."""
+"""The tables of the state database, and the version of their schema.
+
+What a change here needs: a new ``SCHEMA_VERSION``, and a revision of that number in
+``alchemiser_cli/state/migrations/versions`` that brings older databases to the same tables.
+"""
 
 from sqlalchemy import (
     BigInteger,
@@ -11,13 +15,13 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 __all__ = [
     "SCHEMA_VERSION",
     "circuit_breaker",
     "error_group",
-    "error_journal",
     "error_minute",
     "error_occurrence",
     "error_resolution",
@@ -28,35 +32,17 @@ __all__ = [
     "threshold_sample",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
+# One row a version that this database has had; the highest is the one it has. It is this table, and
+# not Alembic's, that is read at each opening: also an alchemiser of version 1 refuses by it.
 schema_version = Table(
     "schema_version",
     metadata,
     Column("version", Integer, nullable=False),
     Column("applied_at_ns", BigInteger, nullable=False),
-)
-
-error_journal = Table(
-    "error_journal",
-    metadata,
-    Column("id", String(32), primary_key=True),
-    Column("at_ns", BigInteger, nullable=False),
-    Column("code", String(64), nullable=False),
-    Column("severity", String(8), nullable=False),
-    Column("component", String(64), nullable=False),
-    Column("operation", String(128), nullable=False),
-    Column("run_id", String(64), nullable=False),
-    Column("what", Text, nullable=False),
-    Column("why", Text, nullable=False),
-    Column("next_step", Text, nullable=False),
-    Column("context", Text, nullable=False),  # JSON object
-    Column("traceback", Text, nullable=False),
-    Column("recovered", Boolean, nullable=False),
-    Column("injected", Boolean, nullable=False),
-    Index("error_journal_by_code", "code", "at_ns"),
 )
 
 error_group = Table(
@@ -69,12 +55,12 @@ error_group = Table(
     Column("severity", String(8), nullable=False),
     Column("state", String(12), nullable=False),  # open, recovering, resolved, regressed
     Column("state_changed_ns", BigInteger, nullable=False),
+    Column("opened_ns", BigInteger, nullable=False),  # first seen, or failed again after resolved
     Column("first_seen_ns", BigInteger, nullable=False),
     Column("last_seen_ns", BigInteger, nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("injected", BigInteger, nullable=False),
     Column("recovered", BigInteger, nullable=False),
-    Index("error_group_by_time", "last_seen_ns"),
     Index("error_group_by_code", "code"),
 )
 
@@ -100,6 +86,12 @@ error_occurrence = Table(
     Column("count", BigInteger, nullable=False),
     Index("error_occurrence_by_group", "fingerprint", "at_ns"),
     Index("error_occurrence_by_time", "at_ns"),
+    Index(
+        "error_occurrence_criticals",
+        "at_ns",
+        sqlite_where=text("severity = 'critical'"),
+        postgresql_where=text("severity = 'critical'"),
+    ),
 )
 
 error_minute = Table(
@@ -112,6 +104,7 @@ error_minute = Table(
     Column("count", BigInteger, nullable=False),
     Column("criticals", BigInteger, nullable=False),
     Column("recovered", BigInteger, nullable=False),
+    sqlite_with_rowid=False,  # rows lie in the order of the key, which is how they are read
 )
 
 error_resolution = Table(

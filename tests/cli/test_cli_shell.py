@@ -98,7 +98,7 @@ def test_a_traceback_is_shown_only_when_asked_for_but_always_journalled(cli, hom
     assert "Traceback" not in cli("consume", "--from", "yesterday").stderr
     assert "Traceback" in cli("--verbose", "consume", "--from", "yesterday").stderr
     with sqlite3.connect(home / "state.db") as database:
-        rows = database.execute("SELECT code, operation, traceback FROM error_journal").fetchall()
+        rows = database.execute("SELECT code, operation, traceback FROM error_occurrence").fetchall()
     database.close()
     assert [(row[0], row[1]) for row in rows] == [("usage", "alchemiser consume")] * 2
     assert all("start_position" in row[2] for row in rows)
@@ -109,7 +109,7 @@ def test_a_configuration_error_is_journalled_in_the_given_home(cli, tmp_path):
     result = cli("--home", other, "--set", "kafka.modee=x", "config", "show")
     assert result.exit_code == ExitCode.CONFIG
     with sqlite3.connect(other / "state.db") as database:
-        codes = database.execute("SELECT code FROM error_journal").fetchall()
+        codes = database.execute("SELECT code FROM error_occurrence").fetchall()
     database.close()
     assert codes == [("setting-unknown",)]
 

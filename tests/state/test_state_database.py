@@ -7,9 +7,10 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from alchemiser_cli.clock import ManualClock
 from alchemiser_cli.errors import (
@@ -20,7 +21,7 @@ from alchemiser_cli.errors import (
     StateUnreachableError,
 )
 from alchemiser_cli.exits import ExitCode
-from alchemiser_cli.state import SCHEMA_VERSION, StateDatabase, error_journal
+from alchemiser_cli.state import SCHEMA_VERSION, StateDatabase, circuit_breaker
 from alchemiser_cli.state.schema import schema_version
 
 
@@ -44,22 +45,19 @@ def open_database(file):
 
 
 def _row(number, text="x"):
-    words = dict.fromkeys(
-        ("code", "severity", "component", "operation", "run_id", "why", "next_step", "traceback"),
-        "x",
-    )
-    flags = {"recovered": False, "injected": False}
-    return {"id": str(number), "at_ns": number, "what": text, "context": "{}", **words, **flags}
+    numbers = ("changed_at_ns", "open_until_ns", "opened_count", "open_total_ns", "probes")
+    same = dict.fromkeys(numbers, 0) | {"state": "closed", "version": 0}
+    return {"name": str(number), "reason": text, **same}
 
 
 def _add(database, number, text="x"):
     with database.begin() as connection:
-        connection.execute(insert(error_journal).values(**_row(number, text)))
+        connection.execute(insert(circuit_breaker).values(**_row(number, text)))
 
 
 def _count(database):
     with database.begin() as connection:
-        return connection.execute(select(func.count()).select_from(error_journal)).scalar_one()
+        return connection.execute(select(func.count()).select_from(circuit_breaker)).scalar_one()
 
 
 def test_nothing_is_opened_or_created_before_the_first_use(open_database, file):
@@ -90,7 +88,7 @@ def test_what_fails_inside_the_block_is_rolled_back(open_database):
 
     def failing():
         with database.begin() as connection:
-            connection.execute(insert(error_journal).values(**_row(2)))
+            connection.execute(insert(circuit_breaker).values(**_row(2)))
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -168,6 +166,51 @@ def test_a_folder_in_the_place_of_the_file_is_unreachable(open_database, file):
         open_database().health()
 
 
+def test_exclusive_transactions_of_several_threads_lose_no_update(open_database):
+    """Each reads a number and writes it back one higher."""
+    database = open_database(connect_timeout_s=30)
+    _add(database, 1)
+
+    def count():
+        for _ in range(20):
+            with database.begin(exclusive=True) as connection:
+                found = connection.execute(select(circuit_breaker.c.version)).scalar_one()
+                connection.execute(update(circuit_breaker).values(version=found + 1))
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    with database.begin() as connection:
+        assert connection.execute(select(circuit_breaker.c.version)).scalar_one() == 80
+
+
+@pytest.mark.provokes("state-unreachable")
+def test_who_needs_one_connection_more_than_the_pool_has_waits_and_is_told(open_database):
+    database = open_database(connect_timeout_s=0.1, pool_size=1)
+    with (
+        database.begin(),
+        pytest.raises(StateUnreachableError, match="cannot be used"),
+        database.begin(),
+    ):
+        pytest.fail("there was no second connection to be had")
+    assert _count(database) == 0
+
+
+@pytest.mark.parametrize("also", ["-wal", ""], ids=["with its log", "alone"])
+def test_a_file_that_was_removed_while_open_is_made_anew(also, open_database, file):
+    """Rows written to a file without a name would be lost without a word."""
+    database = open_database()
+    _add(database, 1)
+    file.unlink()
+    for name in {also, "-shm" if also else ""} - {""}:
+        file.with_name(f"state.db{name}").unlink()
+    _add(database, 2)
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("select name from circuit_breaker").fetchall() == [("2",)]
+
+
 @pytest.mark.provokes("state-corrupt")
 def test_a_file_that_is_no_database_is_corrupt(open_database, file):
     file.parent.mkdir()
@@ -206,7 +249,7 @@ def test_a_database_of_a_newer_version_is_left_alone(open_database, file):
             _add(database, 1)
         assert caught.value.context == {"found": SCHEMA_VERSION + 1, "known": SCHEMA_VERSION}
     with sqlite3.connect(file) as connection:
-        assert connection.execute("select count(*) from error_journal").fetchone() == (0,)
+        assert connection.execute("select count(*) from circuit_breaker").fetchone() == (0,)
     connection.close()
 
 
@@ -219,7 +262,7 @@ def test_a_write_for_which_there_is_no_room_is_a_full_disk(open_database):
         with database.begin() as connection:
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
-            connection.execute(insert(error_journal).values(**_row(2, "x" * 100_000)))
+            connection.execute(insert(circuit_breaker).values(**_row(2, "x" * 100_000)))
 
     with pytest.raises(DiskFullError) as caught:
         overflowing()

@@ -1,6 +1,8 @@
 """The journal: every failure of the system, grouped, kept in the state database."""
 
-from alchemiser_cli.errors.journal.journal import ErrorJournal, JournalRow
+from alchemiser_cli.errors.journal.journal import ErrorJournal, JournalSummary
+from alchemiser_cli.errors.journal.once import Recorded, record_once
+from alchemiser_cli.errors.journal.policy import ContinuePolicy
 from alchemiser_cli.errors.journal.records import (
     Captured,
     Cause,
@@ -9,14 +11,21 @@ from alchemiser_cli.errors.journal.records import (
     MinuteCount,
     Resolution,
 )
+from alchemiser_cli.errors.journal.templates import TemplateGroup, TemplateMiner, skeleton
 
 __all__ = [
     "Captured",
     "Cause",
+    "ContinuePolicy",
     "ErrorGroup",
     "ErrorJournal",
     "GroupState",
-    "JournalRow",
+    "JournalSummary",
     "MinuteCount",
+    "Recorded",
     "Resolution",
+    "TemplateGroup",
+    "TemplateMiner",
+    "record_once",
+    "skeleton",
 ]

@@ -1,0 +1,400 @@
+"""Where the journal is kept: occurrences, their groups and minutes, in the state database.
+
+Counts are kept beside the rows, so that what a command shows at a million rows is read from a few
+hundred groups and minutes.
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+)
+
+from alchemiser_cli.errors.journal.lifecycle import GroupRow, minute_counts
+from alchemiser_cli.errors.journal.records import (
+    Captured,
+    Cause,
+    ErrorGroup,
+    GroupState,
+    MinuteCount,
+    Resolution,
+)
+from alchemiser_cli.errors.runtime import ErrorNotFoundError
+from alchemiser_cli.state import (
+    StateDatabase,
+    error_group,
+    error_minute,
+    error_occurrence,
+    error_resolution,
+)
+
+__all__ = ["ErrorTotal", "JournalStore"]
+
+NS_PER_SECOND = 1_000_000_000
+ROWS_AT_ONCE = 500
+# What a column takes; SQLite would take more, a server refuses the row.
+CODE, COMPONENT, OPERATION, RUN_ID, AUTHOR = 64, 64, 128, 64, 64
+
+_UPSERT_GROUP = text(
+    "INSERT INTO error_group (fingerprint, code, component, template, severity, state,"
+    " state_changed_ns, opened_ns, first_seen_ns, last_seen_ns, count, injected, recovered)"
+    " VALUES (:fingerprint, :code, :component, :template, :severity, :state,"
+    " :state_changed_ns, :opened_ns, :first_seen_ns, :last_seen_ns, :count, :injected, :recovered)"
+    " ON CONFLICT (fingerprint) DO UPDATE SET severity = excluded.severity,"
+    " state = excluded.state, state_changed_ns = excluded.state_changed_ns,"
+    " opened_ns = excluded.opened_ns, first_seen_ns = excluded.first_seen_ns,"
+    " last_seen_ns = excluded.last_seen_ns, count = excluded.count,"
+    " injected = excluded.injected, recovered = excluded.recovered"
+)
+_UPSERT_MINUTE = text(
+    "INSERT INTO error_minute (minute, code, component, injected, count, criticals, recovered)"
+    " VALUES (:minute, :code, :component, :injected, :count, :criticals, :recovered)"
+    " ON CONFLICT (minute, code, component, injected) DO UPDATE SET"
+    " count = error_minute.count + excluded.count,"
+    " criticals = error_minute.criticals + excluded.criticals,"
+    " recovered = error_minute.recovered + excluded.recovered"
+)
+_GROUP_COLUMNS = [error_group.c[name] for name in ErrorGroup.__struct_fields__]
+_GROUP_ROWS = select(*(error_group.c[name] for name in GroupRow.__struct_fields__)).where(
+    error_group.c.fingerprint.in_(bindparam("fingerprints", expanding=True))
+)
+_STORED_IDS = select(error_occurrence.c.id).where(
+    error_occurrence.c.id.in_(bindparam("ids", expanding=True))
+)
+_OCCURRENCES = select(error_occurrence, error_group.c.template).join(
+    error_group, error_group.c.fingerprint == error_occurrence.c.fingerprint
+)
+_IS_CRITICAL = text("severity = 'critical'")  # word for word the condition of the partial index
+
+
+class ErrorTotal(msgspec.Struct, frozen=True):
+    """Failures of one code in one component over a span of minutes."""
+
+    code: str
+    component: str
+    count: int
+    criticals: int
+    recovered: int
+    injected: int
+
+
+class JournalStore:
+    """Appends failures to the state database and answers what is known of them.
+
+    Safe to share between threads. Every method may raise ``state-unreachable``,
+    ``state-corrupt``, ``state-schema`` or ``disk-full``; then nothing of the call was kept.
+    """
+
+    def __init__(self, database: StateDatabase) -> None:
+        """Use an open-on-demand database; nothing is opened before the first call."""
+        self._database = database
+
+    def append(self, captures: Sequence[Captured]) -> None:
+        """Store ``captures`` in one transaction, in their order; an id already stored is skipped.
+
+        Texts hold no NUL and no lone surrogate; one too long for its column is cut.
+        """
+        if not captures:
+            return
+        with self._database.begin(exclusive=True) as connection:
+            for start in range(0, len(captures), ROWS_AT_ONCE):
+                _append(connection, captures[start : start + ROWS_AT_ONCE])
+
+    def groups(
+        self,
+        *,
+        code: str | None = None,
+        component: str | None = None,
+        state: GroupState | None = None,
+        since_ns: int | None = None,
+        injected: bool | None = None,
+        limit: int = 50,
+    ) -> list[ErrorGroup]:
+        """Return the groups that match every filter, the most recently seen first.
+
+        ``since_ns`` asks for groups last seen then or later. ``injected`` asks for groups with at
+        least one failure caused on purpose (True), or with at least one that was not (False).
+        """
+        group = error_group.c
+        wanted: list[ColumnElement[bool]] = []
+        if code is not None:
+            wanted.append(group.code == code)
+        if component is not None:
+            wanted.append(group.component == component)
+        if state is not None:
+            wanted.append(group.state == state)
+        if since_ns is not None:
+            wanted.append(group.last_seen_ns >= since_ns)
+        if injected is not None:
+            wanted.append(group.injected > 0 if injected else group.count > group.injected)
+        newest_first = (group.last_seen_ns.desc(), group.fingerprint)
+        query = select(*_GROUP_COLUMNS).where(*wanted).order_by(*newest_first).limit(limit)
+        return [ErrorGroup(**row) for row in self._rows(query)]
+
+    def group(self, fingerprint_prefix: str) -> ErrorGroup:
+        """Return the one group whose fingerprint begins so.
+
+        Raises:
+            ErrorNotFoundError: ``error-not-found`` where no group, or more than one, does.
+        """
+        with self._database.begin() as connection:
+            fingerprint = _only_key(connection, error_group, "fingerprint", fingerprint_prefix)
+            query = select(*_GROUP_COLUMNS).where(error_group.c.fingerprint == fingerprint)
+            return ErrorGroup(**connection.execute(query).mappings().one())
+
+    def occurrence(self, id_prefix: str) -> Captured:
+        """Return the one stored failure whose id begins so.
+
+        Raises:
+            ErrorNotFoundError: ``error-not-found`` where no failure, or more than one, does.
+        """
+        with self._database.begin() as connection:
+            key = _only_key(connection, error_occurrence, "id", id_prefix)
+            query = _OCCURRENCES.where(error_occurrence.c.id == key)
+            return _captured(dict(connection.execute(query).mappings().one()))
+
+    def find(self, prefix: str) -> ErrorGroup:
+        """Return the group whose fingerprint begins so, else that of the failure whose id does.
+
+        Raises:
+            ErrorNotFoundError: ``error-not-found`` where neither is found, or more than one.
+        """
+        with self._database.begin() as connection:
+            fingerprint = _fingerprint(connection, prefix)
+        return self.group(fingerprint)
+
+    def occurrences(self, fingerprint: str, limit: int = 50) -> list[Captured]:
+        """Return the latest stored failures of one group, the newest first."""
+        return [_captured(row) for row in self._rows(_newest(fingerprint, limit))]
+
+    def latest(self, code: str) -> Captured | None:
+        """Return the newest stored failure of ``code``, or None."""
+        group = error_group.c
+        query = select(group.fingerprint).where(group.code == code)
+        for row in self._rows(query.order_by(group.last_seen_ns.desc())):
+            for found in self.occurrences(row["fingerprint"], 1):
+                return found
+        return None
+
+    def resolve(
+        self, prefix: str, *, text: str, worked: bool | None, author: str, at_ns: int
+    ) -> Resolution:
+        """Record what was done about a group; it is resolved, unless that did not work.
+
+        ``prefix`` begins the group's fingerprint or, where none begins so, the id of one of its
+        failures.
+
+        Raises:
+            ErrorNotFoundError: ``error-not-found`` where neither is found, or more than one.
+        """
+        with self._database.begin(exclusive=True) as connection:
+            fingerprint = _fingerprint(connection, prefix)
+            group = _group_rows(connection, {fingerprint})[fingerprint]
+            resolution = Resolution(
+                id=uuid.uuid4().hex,
+                fingerprint=fingerprint,
+                code=group.code,
+                at_ns=at_ns,
+                text=text,
+                worked=worked,
+                author=author[:AUTHOR],
+                seconds=max(0, at_ns - group.opened_ns) // NS_PER_SECOND,
+            )
+            connection.execute(insert(error_resolution), [msgspec.structs.asdict(resolution)])
+            if worked is not False:
+                group.resolve(at_ns)
+                connection.execute(_UPSERT_GROUP, [msgspec.structs.asdict(group)])
+        return resolution
+
+    def resolutions(self, code: str) -> list[Resolution]:
+        """Return every record of what was done about errors of ``code``, the newest first."""
+        resolution = error_resolution.c
+        query = select(error_resolution).where(resolution.code == code)
+        rows = self._rows(query.order_by(resolution.at_ns.desc(), resolution.id))
+        return [Resolution(**row) for row in rows]
+
+    def minutes(self, since_minute: int, until_minute: int | None = None) -> list[MinuteCount]:
+        """Return the counts from ``since_minute`` to before ``until_minute``, the oldest first.
+
+        Minutes are counted since 1970, UTC.
+        """
+        within = _within(since_minute, until_minute)
+        query = select(error_minute).where(*within).order_by(*error_minute.primary_key)
+        return [MinuteCount(**row) for row in self._rows(query)]
+
+    def totals(self, since_minute: int, until_minute: int | None = None) -> list[ErrorTotal]:
+        """Sum the counts of the span by code and component, the most frequent first."""
+        minute = error_minute.c
+        same = (minute.code, minute.component)
+        count = func.sum(minute.count)
+        on_purpose = func.sum(minute.count).filter(minute.injected)
+        query = (
+            select(*same, count, func.sum(minute.criticals), func.sum(minute.recovered), on_purpose)
+            .where(*_within(since_minute, until_minute))
+            .group_by(*same)
+            .order_by(count.desc(), *same)
+        )
+        with self._database.begin() as connection:
+            rows = connection.execute(query).all()
+        # A server sums to its decimal type.
+        return [ErrorTotal(*row[:2], *(int(number or 0) for number in row[2:])) for row in rows]
+
+    def criticals_since(self, at_ns: int, *, injected: bool | None = None) -> int:
+        """Count the critical failures at ``at_ns`` or later; ``injected`` asks for one kind."""
+        occurrence = error_occurrence.c
+        query = select(func.sum(occurrence.count)).where(_IS_CRITICAL, occurrence.at_ns >= at_ns)
+        if injected is not None:
+            query = query.where(occurrence.injected.is_(injected))
+        with self._database.begin() as connection:
+            return int(connection.execute(query).scalar_one() or 0)
+
+    def prune(self, before_ns: int, keep_per_group: int) -> int:
+        """Drop failures older than ``before_ns`` and return how many rows that were.
+
+        The newest ``keep_per_group`` of each group stay, and so do all groups and minutes. Each
+        group is a transaction of its own, so that writers need not wait for all.
+        """
+        occurrence = error_occurrence.c
+        dropped = 0
+        for row in self._rows(select(error_group.c.fingerprint)):
+            same = occurrence.fingerprint == row["fingerprint"]
+            newest_first = (occurrence.at_ns.desc(), occurrence.id.desc())
+            kept = select(occurrence.id).where(same).order_by(*newest_first).limit(keep_per_group)
+            old = delete(error_occurrence).where(
+                same, occurrence.at_ns < before_ns, occurrence.id.not_in(kept)
+            )
+            with self._database.begin(exclusive=True) as connection:
+                dropped += connection.execute(old).rowcount
+        return dropped
+
+    def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:
+        with self._database.begin() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _append(connection: Connection, captures: Sequence[Captured]) -> None:
+    fresh: dict[str, Captured] = {}
+    for capture in captures:
+        fresh.setdefault(capture.id, capture)
+    for known in connection.execute(_STORED_IDS, {"ids": list(fresh)}).scalars():
+        del fresh[known]
+    if not fresh:
+        return
+    fitting = [_fitting(capture) for capture in fresh.values()]
+    groups = _group_rows(connection, {capture.fingerprint for capture in fitting})
+    for capture in fitting:
+        if capture.fingerprint not in groups:
+            groups[capture.fingerprint] = GroupRow.opened_by(capture)
+        groups[capture.fingerprint].add(capture)
+    minutes = minute_counts(fitting)
+    _insert_occurrences(connection, [_occurrence_row(one) for one in fitting])
+    connection.execute(_UPSERT_GROUP, [msgspec.structs.asdict(one) for one in groups.values()])
+    connection.execute(_UPSERT_MINUTE, [msgspec.structs.asdict(one) for one in minutes])
+
+
+def _insert_occurrences(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    statement = insert(error_occurrence)
+    if connection.dialect.name != "sqlite":
+        connection.execute(statement, rows)
+        return
+    # Straight to the driver: to bind each value by itself takes as long as to write it.
+    names = [column.name for column in error_occurrence.columns]
+    values = [tuple([row[name] for name in names]) for row in rows]
+    connection.exec_driver_sql(str(statement.compile(dialect=connection.dialect)), values)
+
+
+def _fitting(capture: Captured) -> Captured:
+    fits = (
+        len(capture.code) <= CODE
+        and len(capture.component) <= COMPONENT
+        and len(capture.operation) <= OPERATION
+        and len(capture.run_id) <= RUN_ID
+    )
+    if fits:
+        return capture
+    return msgspec.structs.replace(
+        capture,
+        code=capture.code[:CODE],
+        component=capture.component[:COMPONENT],
+        operation=capture.operation[:OPERATION],
+        run_id=capture.run_id[:RUN_ID],
+    )
+
+
+def _occurrence_row(capture: Captured) -> dict[str, Any]:
+    row = msgspec.structs.asdict(capture)
+    del row["template"]
+    row["context"] = msgspec.json.encode(capture.context, enc_hook=str).decode()
+    row["causes"] = msgspec.json.encode(capture.causes).decode()
+    return row
+
+
+def _captured(row: dict[str, Any]) -> Captured:
+    row["context"] = msgspec.json.decode(row["context"])
+    row["causes"] = msgspec.json.decode(row["causes"], type=list[Cause])
+    return Captured(**row)
+
+
+def _group_rows(connection: Connection, fingerprints: set[str]) -> dict[str, GroupRow]:
+    rows = connection.execute(_GROUP_ROWS, {"fingerprints": list(fingerprints)})
+    return {row.fingerprint: GroupRow(*row) for row in rows}
+
+
+def _newest(fingerprint: str, limit: int) -> Select[Any]:
+    occurrence = error_occurrence.c
+    newest_first = (occurrence.at_ns.desc(), occurrence.id.desc())
+    same = occurrence.fingerprint == fingerprint
+    return _OCCURRENCES.where(same).order_by(*newest_first).limit(limit)
+
+
+def _within(since_minute: int, until_minute: int | None) -> Iterator[ColumnElement[bool]]:
+    yield error_minute.c.minute >= since_minute
+    if until_minute is not None:
+        yield error_minute.c.minute < until_minute
+
+
+def _fingerprint(connection: Connection, prefix: str) -> str:
+    """Return the fingerprint that begins so, else that of the failure whose id does."""
+    if _keys(connection, error_group, "fingerprint", prefix):
+        return _only_key(connection, error_group, "fingerprint", prefix)
+    key = _only_key(connection, error_occurrence, "id", prefix)
+    query = select(error_occurrence.c.fingerprint).where(error_occurrence.c.id == key)
+    return str(connection.execute(query).scalar_one())
+
+
+def _only_key(connection: Connection, table: Table, column: str, prefix: str) -> str:
+    found = _keys(connection, table, column, prefix)
+    if len(found) == 1 or prefix in found:
+        return prefix if prefix in found else found[0]
+    raise ErrorNotFoundError(
+        f"{'more than one' if found else 'no'} error in the journal begins with {prefix!r}",
+        why="The beginning of an id must name exactly one error."
+        if found
+        else "No group of errors has such a fingerprint, and no stored failure such an id.",
+        next_step="Take the id from `alchemiser errors list`, with more of its digits.",
+        context={"prefix": prefix, "matches": found},
+    )
+
+
+def _keys(connection: Connection, table: Table, column: str, prefix: str) -> list[str]:
+    """Return the first keys that begin so, as a range of the index: keys are lower-case and digits.
+
+    A key that is the prefix itself comes first.
+    """
+    if not (prefix.isascii() and prefix.isalnum()):
+        return []
+    key = table.c[column]
+    query = select(key).where(key >= prefix, key <= prefix.ljust(33, "z")).order_by(key).limit(2)
+    return list(connection.execute(query).scalars())
