@@ -29,6 +29,7 @@ COMMANDS = {
     "replay": (_FEED, "Replay a dataset as ticks into Kafka."),
     "consume": (_FEED, "Consume ticks and say what was seen."),
     "health": (_UNDERSTAND, "Say how the running system is."),
+    "bench": (_UNDERSTAND, "Measure what the system promises, on this machine."),
     "errors": (_UNDERSTAND, "Show what went wrong, what it means, and what helped."),
 }
 

@@ -5,7 +5,14 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
-__all__ = ["Clock", "ManualClock", "SystemClock", "iso_from_ns", "ns_from_datetime"]
+__all__ = [
+    "Clock",
+    "ManualClock",
+    "SystemClock",
+    "duration_text",
+    "iso_from_ns",
+    "ns_from_datetime",
+]
 
 NS_PER_SECOND = 1_000_000_000
 
@@ -98,3 +105,11 @@ def ns_from_datetime(moment: datetime) -> int:
         moment = moment.replace(tzinfo=UTC)
     whole = int(moment.replace(microsecond=0).timestamp())
     return whole * NS_PER_SECOND + moment.microsecond * 1_000
+
+
+def duration_text(seconds: float) -> str:
+    """Write a duration in its largest fitting unit: 40 s, 12 min, 3 h, 5 d."""
+    for unit, length_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length_s:
+            return f"{seconds / length_s:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"

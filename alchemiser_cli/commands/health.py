@@ -33,10 +33,10 @@ WATCH_LIMIT_S = 2.0
     invoke_without_command=True,
     epilog="Without a command: `alchemiser health status`.",
 )
-def _health(context: typer.Context) -> None:
+def _health(context: typer.Context, output: OutputOption = None) -> None:
     """Say how the running system is."""
     if context.invoked_subcommand is None:
-        status(context)
+        status(context, output)
 
 
 @app.command(epilog="Examples: `alchemiser health status`, `alchemiser health status -o json`.")

@@ -26,7 +26,7 @@ def recommendations(
     urgent = {alert.code: alert for alert in reversed(status.alerts)}  # the first of each code
     found = [
         Recommendation(
-            because=f"{alert.name}: {alert.message}",
+            because=alert.message,
             step=alert.next_step,
             command=f"alchemiser errors runbook {alert.code}",
         )

@@ -13,7 +13,6 @@ from alchemiser_cli.errors import (
     StrategyExecutionError,
     error_class,
 )
-from alchemiser_cli.errors.metrics import ErrorWindow
 from alchemiser_cli.health.feeds import Feed, feeds
 from alchemiser_cli.health.readings import breakers
 from alchemiser_cli.health.spill import spilled
@@ -96,9 +95,10 @@ def _no_criticals(surroundings: Surroundings) -> str:
     recent = surroundings.recent_errors()
     if not recent.total.criticals:
         return "none"
-    criticals = {code: rate.criticals for code, rate in recent.by_code.items()}
     raise _as_failure(
-        criticals, recent, f"{recent.total.criticals} critical error(s) in {WINDOW_MINUTES} minutes"
+        f"{recent.total.criticals} critical error(s) in {WINDOW_MINUTES} minutes",
+        codes={code: rate.criticals for code, rate in recent.by_code.items()},
+        components={name: rate.criticals for name, rate in recent.by_component.items()},
     )
 
 
@@ -109,8 +109,11 @@ def _rate_within_threshold(surroundings: Surroundings) -> str:
     # Before there is a history the first sample counts; then one sample alone is no alert.
     crossed = state.alerting or (state.kind == "static" and state.value > state.threshold)
     if crossed and recent.by_code:
-        counts = {code: rate.count for code, rate in recent.by_code.items()}
-        raise _as_failure(counts, recent, told)
+        raise _as_failure(
+            told,
+            codes={code: rate.count for code, rate in recent.by_code.items()},
+            components={name: rate.count for name, rate in recent.by_component.items()},
+        )
     return told
 
 
@@ -206,16 +209,13 @@ def _feeds(surroundings: Surroundings, *states: str) -> list[Feed]:
     return [one for one in found if one.state in states]
 
 
-def _as_failure(counts: dict[str, int], recent: ErrorWindow, what: str) -> AlchemiserError:
+def _as_failure(what: str, *, codes: dict[str, int], components: dict[str, int]) -> AlchemiserError:
     """Fail with the code that counts most: its runbook is what the operator needs."""
-    worst = max(counts, key=lambda code: counts[code])
+    worst = max(codes, key=lambda code: codes[code])
     kind = error_class(worst) or InternalError
-    where = {
-        component or "no component": one.count for component, one in recent.by_component.items()
-    }
     return kind(
         what,
-        why=f"{_ranked(counts)}; in {_ranked(where)}",
+        why=f"{_ranked(codes)}; in {_ranked(components)}",
         next_step=f"Follow its runbook; `alchemiser errors list --code {worst}` has its messages.",
     )
 
@@ -223,7 +223,7 @@ def _as_failure(counts: dict[str, int], recent: ErrorWindow, what: str) -> Alche
 def _ranked(counts: dict[str, int], most: int = 3) -> str:
     """Write the largest counts, such as ``broker-unreachable (7), usage (2) and 4 more``."""
     ranked = sorted((-count, name) for name, count in counts.items() if count)
-    parts = [f"{name} ({-count})" for count, name in ranked[:most]]
+    parts = [f"{name or 'no component'} ({-count})" for count, name in ranked[:most]]
     rest = len(ranked) - len(parts)
     return ", ".join(parts) + (f" and {rest} more" if rest else "")
 

@@ -29,9 +29,9 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     """One feed or consumer: what it does, and for how many seconds nothing new has come.
 
     ``flowing``: newer events keep coming. ``mute``: connected, and nothing comes. ``quiet``:
-    nothing comes because the exchange is closed, or opened only just now. ``disconnected``: its process runs without a
-    connection. ``gone``: its process ended without saying so. ``ended``: it ended cleanly, or
-    long ago.
+    nothing comes because the exchange is closed, or opened only just now.
+    ``disconnected``: its process runs without a connection. ``gone``: its process ended without
+    saying so. ``ended``: it ended cleanly, or long ago.
     """
 
     name: str

@@ -65,7 +65,7 @@ class Bucket(msgspec.Struct, frozen=True):
 
 
 class BreakerReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One circuit breaker; ``open_s`` is how long it was open in all, until now."""
+    """One circuit breaker; ``open_s`` is how long it refused calls in all, until now."""
 
     name: str
     state: str
@@ -210,7 +210,7 @@ def _add(sums: dict[str, int], severity: str, count: int) -> None:
 
 def _open_ns(row: Row[Any], now_ns: int) -> int:
     total = int(row.open_total_ns)
-    if row.state == "open":
+    if row.state in ("open", "isolated"):
         total += max(0, now_ns - row.changed_at_ns)
     return total
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from alchemiser_cli.clock import iso_from_ns
+from alchemiser_cli.clock import duration_text, iso_from_ns
 from alchemiser_cli.errors import AlchemiserError, CodeEntry, Runbook, Severity
 from alchemiser_cli.render.blocks import Block, Cell, TableBlock, TextBlock, View
 
@@ -55,11 +55,11 @@ def _history_blocks(history: "CodeHistory") -> list[Block]:
     if not history.count:
         return [TextBlock("The journal has never seen it.", style="dim")]
     facts = [
-        ("seen", f"{history.count:,} times, {history.injected:,} of them on purpose"),
+        ("seen", f"{history.count:,} (of these on purpose: {history.injected:,})"),
         ("first", _moment(history.first_seen_ns)),
         ("last", _moment(history.last_seen_ns)),
         ("last drilled", _moment(history.last_drilled_ns)),
-        ("not resolved", f"{history.open_groups:,} group(s)"),
+        ("not resolved", f"{history.open_groups:,} of its groups"),
     ]
     blocks: list[Block] = [TableBlock(("the journal knows", ""), facts)]
     if history.resolutions:
@@ -67,7 +67,7 @@ def _history_blocks(history: "CodeHistory") -> list[Block]:
             (
                 one.text,
                 f"{one.worked} of {one.tried}",
-                "-" if one.median_seconds is None else f"{one.median_seconds / 60:.0f} min",
+                "-" if one.median_seconds is None else duration_text(one.median_seconds),
                 _moment(one.last_at_ns),
             )
             for one in history.resolutions

@@ -30,6 +30,8 @@ STATE_STYLES = {
     "disconnected": "yellow",
     "flowing": "green",
     "closed": "green",
+    "alert": "bold red",
+    "above": "yellow",
 }
 
 
@@ -177,13 +179,19 @@ def _parts(report: HealthReport) -> list[Block]:
         ),
         _table(
             "Thresholds",
-            ("metric", "value", "threshold", "alert", "from"),
+            ("metric", "value", "threshold", "state", "from"),
             [
                 (
                     one.metric,
                     f"{one.value:g}",
                     f"{one.threshold:g}",
-                    Cell("yes", "bold red") if one.alerting else "no",
+                    _state(
+                        "alert"
+                        if one.alerting
+                        else "above"
+                        if one.value > one.threshold
+                        else "within"
+                    ),
                     f"{one.samples} samples" if one.kind == "learned" else "default",
                 )
                 for one in report.thresholds

@@ -13,10 +13,10 @@ from alchemiser_cli.render.health_charts import SERIES, breaker_strips, error_ba
 __all__ = ["report_html"]
 
 _TONES = {
-    **dict.fromkeys(("healthy", "success", "flowing", "closed", "resolved"), "good"),
+    **dict.fromkeys(("healthy", "success", "flowing", "closed", "within"), "good"),
     **dict.fromkeys(("degraded", "warning", "half-open", "recovering"), "warn"),
-    **dict.fromkeys(("gone", "disconnected"), "warn"),
-    **dict.fromkeys(("critical", "error", "open", "isolated", "mute", "regressed"), "bad"),
+    **dict.fromkeys(("gone", "disconnected", "above"), "warn"),
+    **dict.fromkeys(("critical", "error", "open", "isolated", "mute", "regressed", "alert"), "bad"),
 }
 _WORDS = {"success": "ok", "warning": "degraded", "error": "critical"}
 
@@ -149,7 +149,7 @@ def _by_code(report: HealthReport) -> _Html:
     rows = [
         (
             _code(one.code),
-            one.component or "-",
+            f"{one.component or '-'}{', injected' if one.injected else ''}",
             f"{one.count:,}",
             f"{one.criticals:,}",
             f"{one.recovered:,}",
@@ -203,10 +203,7 @@ def _thresholds(report: HealthReport) -> _Html:
             one.metric,
             f"{one.value:g}",
             f"{one.threshold:g}",
-            _Html(
-                f'<span class="state {"bad" if one.alerting else "good"}">'
-                f"{'crossed' if one.alerting else 'within'}</span>"
-            ),
+            _state("alert" if one.alerting else "above" if one.value > one.threshold else "within"),
             f"{one.samples} samples" if one.kind == "learned" else "default",
         )
         for one in report.thresholds

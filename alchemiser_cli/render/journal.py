@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from alchemiser_cli.clock import iso_from_ns
+from alchemiser_cli.clock import duration_text, iso_from_ns
 from alchemiser_cli.errors.journal.records import Captured, ErrorGroup, MinuteCount, Resolution
 from alchemiser_cli.render.blocks import Block, Cell, TableBlock, TextBlock, View
 
@@ -156,7 +156,7 @@ def _resolutions(resolutions: Sequence[Resolution]) -> TableBlock:
             _moment(one.at_ns),
             one.author,
             worked[one.worked],
-            "-" if one.seconds is None else f"{one.seconds / 60:.0f} min",
+            "-" if one.seconds is None else duration_text(one.seconds),
             one.text,
         )
         for one in resolutions

@@ -1,12 +1,10 @@
 """Opening the state database: its pragmas, schema version, integrity and errors."""
 
-import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -21,8 +19,9 @@ from alchemiser_cli.errors import (
     StateUnreachableError,
 )
 from alchemiser_cli.settings.urls import masked_url
-from alchemiser_cli.state.preparation import back_up, prepare, version_of
+from alchemiser_cli.state.preparation import prepare, version_of
 from alchemiser_cli.state.schema import SCHEMA_VERSION
+from alchemiser_cli.state.sqlite_file import back_up, make_private_file, set_pragmas
 
 __all__ = ["StateDatabase", "StateHealth"]
 
@@ -88,15 +87,17 @@ class StateDatabase:
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise self._translated(error) from error
 
-    def health(self) -> StateHealth:
+    def health(self, *, check_integrity: bool = True) -> StateHealth:
         """Read the schema version and let the database check its own integrity.
+
+        The check reads the whole file: at a million failures that takes seconds.
 
         Raises:
             DatabaseError: as for ``begin``.
         """
         with self.begin() as connection:
-            integrity = "not offered by the server"
-            if self._is_sqlite:
+            integrity = "not checked" if self._is_sqlite else "not offered by the server"
+            if self._is_sqlite and check_integrity:
                 integrity = str(connection.execute(text("PRAGMA quick_check(1)")).scalar_one())
                 if integrity != "ok":
                     raise self._corrupt(integrity)
@@ -153,7 +154,7 @@ class StateDatabase:
         return engine
 
     def _open_file(self) -> Engine:
-        _make_private_file(self._file)
+        make_private_file(self._file)
         engine = create_engine(
             self._url,
             pool_size=self._pool_size,
@@ -161,7 +162,7 @@ class StateDatabase:
             pool_timeout=self._timeout_s,
             connect_args={"timeout": self._timeout_s},
         )
-        event.listen(engine, "connect", _sqlite_pragmas)
+        event.listen(engine, "connect", set_pragmas)
         return engine
 
     def _open_server(self) -> Engine:
@@ -196,18 +197,8 @@ class StateDatabase:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRESQL_LOCK})
 
     def _save(self, version: int) -> Path | None:
-        """Back the file up beside it, before a migration from ``version``; servers have their own.
-
-        An unfinished copy never stands under the backup's name.
-        """
-        if not self._is_sqlite:
-            return None
-        backup = self._file.with_name(f"{self._file.name}.v{version}.bak")
-        unfinished = backup.with_name(f"{backup.name}.unfinished")
-        unfinished.unlink(missing_ok=True)
-        _make_private_file(unfinished)
-        back_up(self._file, unfinished)
-        return unfinished.replace(backup)
+        """Back the file up before a migration from ``version``; a server has its own backups."""
+        return back_up(self._file, version) if self._is_sqlite else None
 
     def _translated(self, error: SQLAlchemyError | sqlite3.Error) -> DatabaseError | DiskFullError:
         origin = getattr(error, "orig", error)
@@ -233,31 +224,3 @@ class StateDatabase:
             why=reason,
             next_step="Move the file away and restore a backup; without one, a new file is made.",
         )
-
-
-def _make_private_file(file: Path) -> None:
-    """Create the file with mode 0600, so that SQLite's own files inherit it."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file.touch(mode=0o600, exist_ok=True)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFullError(
-                f"no space is left for the state database {file}",
-                why=str(error),
-                next_step="Free space on that disk, or choose another --home.",
-            ) from error
-        raise StateUnreachableError(
-            f"the state database {file} cannot be created",
-            why=str(error),
-            next_step="Choose a writable --home, or correct the folder's permissions.",
-        ) from error
-
-
-def _sqlite_pragmas(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA wal_autocheckpoint=4000")  # a checkpoint, and its sync, each 16 MB
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()

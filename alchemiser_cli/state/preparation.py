@@ -1,22 +1,18 @@
 """Bringing a database to the schema of this version: made, migrated, or refused."""
 
-import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, func, insert, inspect, select
 
 from alchemiser_cli.errors import StateSchemaError
-from alchemiser_cli.logs import get_logger
 from alchemiser_cli.state.schema import SCHEMA_VERSION, metadata, schema_version
 
-__all__ = ["back_up", "prepare", "version_of"]
+__all__ = ["prepare", "version_of"]
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
-_log = get_logger("application", "state")
 # Alembic keeps what it works on in the module ``alembic.context``: one migration a process.
 _migrating = threading.Lock()
 
@@ -51,26 +47,11 @@ def prepare(connection: Connection, now_ns: int, save: Callable[[int], Path | No
     if found:
         backup = save(found)
         _migrate(connection, found)
-        _log.info(
-            "state_migrated",
-            version_before=found,
-            version_after=SCHEMA_VERSION,
-            backup=None if backup is None else str(backup),
-        )
+        _tell(found, backup)
     else:
         metadata.create_all(connection)
     row = {"version": SCHEMA_VERSION, "applied_at_ns": now_ns}
     connection.execute(insert(schema_version).values(**row))
-
-
-def back_up(file: Path, target: Path) -> None:
-    """Copy what is committed in the SQLite ``file`` to ``target``, an empty file of ours.
-
-    Raises:
-        sqlite3.Error: the database cannot be read, or the copy not written.
-    """
-    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
 
 
 def _migrate(connection: Connection, found: int) -> None:
@@ -85,3 +66,14 @@ def _migrate(connection: Connection, found: int) -> None:
         # Alembic's own record follows ours, so that there is one truth.
         command.stamp(config, str(found), purge=True)
         command.upgrade(config, str(SCHEMA_VERSION))
+
+
+def _tell(found: int, backup: Path | None) -> None:
+    from alchemiser_cli.logs import get_logger  # not loaded to open what is up to date
+
+    get_logger("application", "state").info(
+        "state_migrated",
+        version_before=found,
+        version_after=SCHEMA_VERSION,
+        backup=None if backup is None else str(backup),
+    )

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from alchemiser_cli import __version__
 from alchemiser_cli.app import COMMANDS, app
-from alchemiser_cli.commands.failure import coded
 from alchemiser_cli.errors import AlchemiserError, error_classes
+from alchemiser_cli.errors.translate import translated
 from alchemiser_cli.exits import ExitCode
 
 HEAVY = ["torch", "stable_baselines3", "mlflow", "confluent_kafka", "sqlalchemy", "numpy", "pandas"]
@@ -98,7 +98,9 @@ def test_a_traceback_is_shown_only_when_asked_for_but_always_journalled(cli, hom
     assert "Traceback" not in cli("consume", "--from", "yesterday").stderr
     assert "Traceback" in cli("--verbose", "consume", "--from", "yesterday").stderr
     with sqlite3.connect(home / "state.db") as database:
-        rows = database.execute("SELECT code, operation, traceback FROM error_occurrence").fetchall()
+        rows = database.execute(
+            "SELECT code, operation, traceback FROM error_occurrence"
+        ).fetchall()
     database.close()
     assert [(row[0], row[1]) for row in rows] == [("usage", "alchemiser consume")] * 2
     assert all("start_position" in row[2] for row in rows)
@@ -118,12 +120,12 @@ def test_an_error_that_cannot_be_journalled_is_still_shown_and_says_so(cli):
     result = cli("--home", "/proc/nowhere", "consume", "--from", "earliest")
     assert result.exit_code == ExitCode.FAILED
     assert "error[home-not-writable]" in result.stderr
-    assert "note: this error was not journalled" in result.stderr
+    assert "note: the journal did not take this error" in result.stderr
 
 
 @pytest.mark.provokes("internal-error")
 def test_an_unexpected_exception_is_a_coded_defect_of_ours():
-    failure = coded(KeyError("gone"))
+    failure = translated(KeyError("gone"), doing="run")
     assert failure.code == "internal-error"
     assert failure.exit_code == ExitCode.INTERNAL
     assert isinstance(failure.__cause__, KeyError)
@@ -131,14 +133,16 @@ def test_an_unexpected_exception_is_a_coded_defect_of_ours():
 
 @pytest.mark.provokes("extra-missing")
 def test_a_missing_package_of_an_extra_names_the_pip_install_that_brings_it():
-    failure = coded(ModuleNotFoundError("No module named 'torch'", name="torch.nn"))
+    failure = translated(
+        ModuleNotFoundError("No module named 'torch'", name="torch.nn"), doing="run"
+    )
     assert failure.exit_code == ExitCode.CONFIG
     assert failure.next_step == "pip install 'alchemiser[train]'"
 
 
 @pytest.mark.provokes("disk-full")
 def test_a_full_disk_anywhere_is_named_as_such():
-    failure = coded(OSError(errno.ENOSPC, "No space left on device", "somewhere"))
+    failure = translated(OSError(errno.ENOSPC, "No space left on device", "somewhere"), doing="run")
     assert failure.code == "disk-full"
     assert "somewhere" in failure.why
 
@@ -147,6 +151,6 @@ def test_a_full_disk_anywhere_is_named_as_such():
 def test_every_code_has_an_exit_code_of_the_table(kind, why, next_step):
     failure = kind("what", why=why, next_step=next_step)
     assert isinstance(failure, AlchemiserError)
-    assert coded(failure) is failure
+    assert translated(failure, doing="run") is failure
     assert failure.exit_code in set(ExitCode)
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", failure.code)

@@ -70,7 +70,7 @@ def test_an_interrupted_consumer_commits_and_still_gives_its_summary(served, pro
 def test_messages_that_cannot_be_read_are_counted_and_exit_with_3_when_asked_for(served, process):
     _, bootstrap = served
     finished(process("replay", "sp500", "--limit", "5"))
-    producer = Producer({"bootstrap.servers": bootstrap})
+    producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0})
     for value in (b"", b"garbage", b"\x00\x00\x00\x00\x63no such schema"):
         producer.produce("market.ticks", value, key=b"SPX")
     assert producer.flush(DEADLINE_S) == 0

@@ -60,7 +60,7 @@ def test_variable_parts_are_masked(message, masked):
 WORDS = st.sampled_from(["order", "broker", "rejected", "no", "reply", "from", "topic:", "lag="])
 VALUES = st.one_of(
     st.integers(-(10**12), 10**12).map(str),
-    st.floats(allow_nan=False, allow_infinity=False).map(repr).filter(lambda text: "+" not in text),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
     st.uuids().map(str),
     st.ip_addresses(v=4).map(str),
     st.integers(0, 2**64).map(hex),
@@ -339,7 +339,7 @@ def test_the_command_shows_the_score(tmp_path, form):
         assert document["grouping_accuracy"] == 1.0
         assert (document["messages"], document["groups"]) == (8, 4)
     else:
-        assert "grouping accuracy  1.000" in done.stdout
+        assert "grouping accuracy    1.000\n" in done.stdout
 
 
 def test_the_command_measures_captures():

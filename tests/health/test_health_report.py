@@ -75,11 +75,12 @@ def test_a_window_of_any_length_has_few_enough_bars(minutes):
     assert -(-minutes // width) <= MOST_BUCKETS
 
 
-def test_an_open_breaker_counts_as_open_until_now(report, scene):
+def test_a_breaker_that_refuses_calls_counts_as_open_until_now(report, scene):
     scene.breaker("kafka", "open", ago_s=600)
+    scene.breaker("paper-broker", "isolated", ago_s=600)
     scene.breaker("registry", "closed", ago_s=600)
     open_s = {one.name: one.open_s for one in report().breakers}
-    assert open_s == {"kafka": 90.0 + 600.0, "registry": 90.0}
+    assert open_s == {"kafka": 690.0, "paper-broker": 690.0, "registry": 90.0}
 
 
 def test_groups_that_were_resolved_or_only_injected_are_not_open(report, scene, database):

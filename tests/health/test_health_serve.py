@@ -30,7 +30,8 @@ from alchemiser_cli.telemetry import open_telemetry
 from alchemiser_cli.telemetry.names import CONSUMED
 
 TOKEN = "t" * HEALTH_TOKEN_LENGTH
-# Elsewhere the limits are the usual ones: a shared machine may stall for a second.
+# The limits of most tests are the usual ones: a shared machine may stall for a second.
+USUAL = Limits()
 IMPATIENT = Limits(request_s=0.4)
 SOON = Limits(answer_s=0.4)
 PAGES = ("/healthz", "/readyz", "/metrics")
@@ -57,7 +58,7 @@ class Site:
         return f"id-{len(self.captured)}"
 
     @contextmanager
-    def serve(self, *, production=False, limits=Limits(), **fields):
+    def serve(self, *, production=False, limits=USUAL, **fields):
         given = HealthSettings(**{"port": 0, **fields})
         with serve_health(
             given,

@@ -3,7 +3,6 @@
 import io
 import os
 import pty
-import re
 import signal
 import sqlite3
 import struct
@@ -12,6 +11,7 @@ import sys
 import termios
 import threading
 import time
+from contextlib import closing, suppress
 from fcntl import ioctl
 
 import pytest
@@ -118,7 +118,7 @@ class TestScreen:
         scene.breaker("kafka", "open")
         scene.breaker("registry", "closed")
         scene.feed("feed:prices", silent_s=200)
-        file_regression.check(masked(self.drawn(Sight(frame(), 1.0, ""))))
+        file_regression.check(masked(self.drawn(Sight(frame(), 1.0, ""), width=200)))
 
     def test_a_problem_stands_above_what_is_old(self, frame):
         screen = self.drawn(Sight(frame(), 75.0, "no answer for 75 s"))
@@ -168,32 +168,32 @@ class TestTerminal:
         )
         ours, theirs = pty.openpty()
         self.resize(theirs, 40, 120)
-        process = subprocess.Popen(
-            [
+        screen, started = bytearray(), []
+
+        def read():
+            with suppress(OSError):  # the other end is closed
+                while data := os.read(ours, 65_536):
+                    screen.extend(data)
+
+        def start():
+            command = [
                 *(sys.executable, "-c", code, "--home", str(home)),
                 *("--set", f"shm.directory={segments_folder}"),
                 *("--set", "state.connect_timeout_s=0.5", "health", "watch", "--interval", "0.5"),
-            ],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        screen = bytearray()
-
-        def read():
-            try:
-                while data := os.read(ours, 65_536):
-                    screen.extend(data)
-            except OSError:  # the other end is closed
-                return
+            ]
+            started.append(
+                subprocess.Popen(
+                    command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+                )
+            )
+            os.close(theirs)
+            reader.start()
+            return started[0], screen, ours
 
         reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        yield process, screen, ours
-        process.kill()
-        process.wait()
+        yield start
+        started[0].kill()
+        started[0].wait()
         reader.join()
         os.close(ours)
 
@@ -201,23 +201,25 @@ class TestTerminal:
     def resize(terminal, lines, columns):
         ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
-    def test_it_survives_a_resize_and_a_locked_database_and_ends_with_ctrl_c(
-        self, watch, database, scene, home
+    def test_it_survives_a_locked_database_and_a_resize_and_ends_with_ctrl_c(
+        self, watch, database, home
     ):
-        process, screen, terminal = watch
+        database.health()
+        database.close()
+        with closing(sqlite3.connect(home / "state.db")) as other:
+            other.execute("PRAGMA locking_mode=EXCLUSIVE")
+            other.execute("UPDATE schema_version SET version = version")
+            other.commit()
+            process, screen, terminal = watch()
+            eventually(lambda: b"database is locked" in screen)
+
         eventually(lambda: b"HEALTHY" in screen)
         self.resize(terminal, 20, 60)
         os.kill(process.pid, signal.SIGWINCH)
         screen.clear()
         eventually(lambda: b"HEALTHY" in screen)
 
-        (home / "state.db").rename(home / "kept.db")
-        with sqlite3.connect(home / "state.db") as locked:
-            locked.execute("BEGIN EXCLUSIVE")
-            screen.clear()
-            eventually(lambda: b"HEALTHY" in screen)
-
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(PATIENCE_S) == ExitCode.INTERRUPTED
         # The alternate screen was left, and the cursor is back.
-        eventually(lambda: re.search(rb"\x1b\[\?1049l", screen) and b"\x1b[?25h" in screen)
+        eventually(lambda: b"\x1b[?1049l" in screen and b"\x1b[?25h" in screen)

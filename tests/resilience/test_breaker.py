@@ -176,6 +176,42 @@ def test_a_probe_that_never_returns_counts_as_failed(make, clock):
     assert breaker.state is BreakerState.CLOSED
 
 
+def test_a_probe_of_an_earlier_period_does_not_decide_a_later_one(make, clock):
+    breaker = opened(make(probe_wait_s=20, open_s=30))
+    clock.advance(30)
+    lost = breaker.passage()
+    lost.__enter__()
+    clock.advance(20)
+    refused(breaker)
+    clock.advance(30)
+    with breaker.passage():
+        lost.__exit__(BrokerUnreachableError, BrokerUnreachableError("late", **WORDS), None)
+        assert breaker.state is BreakerState.HALF_OPEN
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_successes_of_an_earlier_period_do_not_close_a_later_one(make, clock):
+    breaker = opened(make(close_after=2, open_s=30))
+    clock.advance(30)
+    succeed(breaker)
+    fail(breaker)
+    clock.advance(30)
+    succeed(breaker)
+    assert breaker.state is BreakerState.HALF_OPEN
+    succeed(breaker)
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_half_open_without_a_probe_under_way_has_no_hurry(make, clock):
+    breaker = opened(make(close_after=2))
+    clock.advance(30)
+    succeed(breaker)
+    clock.advance(3_600)
+    succeed(breaker)
+    assert breaker.state is BreakerState.CLOSED
+    assert breaker.metrics().opened_count == 1
+
+
 def test_a_call_from_before_the_opening_changes_nothing_after_it(make, clock):
     breaker = make(consecutive_failures=1)
     early = breaker.passage()

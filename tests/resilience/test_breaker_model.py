@@ -166,6 +166,17 @@ class TwoProcesses(RuleBasedStateMachine):
             assert entry is not None
             self.under_way.append((who, entry, passage))
 
+    @rule(who=who)
+    def storm(self, who):
+        for _ in range(self.model.policy.window):
+            self.call(who, "fail")
+
+    @rule(who=who, outcome=outcomes)
+    @precondition(lambda self: self.model.state == "open")
+    def probe_when_it_is_time(self, who, outcome):
+        self.wait(10)
+        self.call(who, outcome)
+
     @rule(data=st.data(), outcome=outcomes)
     @precondition(lambda self: self.under_way)
     def end_probe(self, data, outcome):
@@ -176,15 +187,16 @@ class TwoProcesses(RuleBasedStateMachine):
         passage.__exit__(error and type(error), error, None)
 
     @rule(who=who)
+    @precondition(lambda self: self.model.openings > 2)  # else little else happens
     def isolate(self, who):
         self.model.move("isolated")
         self.model.see(who)
         self.breakers[who].isolate("by hand")
 
     @rule(who=who)
+    @precondition(lambda self: self.model.state != "closed")
     def reset(self, who):
-        if self.model.state != "closed":
-            self.model.move("closed")
+        self.model.move("closed")
         self.model.see(who)
         self.model.calls[who].clear()
         self.breakers[who].reset()

@@ -8,9 +8,10 @@ from sqlalchemy import update
 
 from alchemiser_cli.clock import SystemClock
 from alchemiser_cli.errors import BrokerUnreachableError, CircuitOpenError
-from alchemiser_cli.resilience import BreakerPolicy, BreakerState, CircuitBreaker
+from alchemiser_cli.resilience import BreakerPolicy, BreakerState, Circuit, CircuitBreaker
 from alchemiser_cli.resilience.breaker_store import BreakerStore
 from alchemiser_cli.state import StateDatabase, circuit_breaker
+from alchemiser_cli.testing.postgresql import postgresql_programs, temporary_postgresql
 
 WORDS = {"why": "because", "next_step": "mend it"}
 POLICY = BreakerPolicy(consecutive_failures=1, open_s=30, refresh_s=1)
@@ -43,6 +44,16 @@ except BrokerUnreachableError:
 @pytest.fixture
 def url(tmp_path):
     return f"sqlite:///{tmp_path}/home/state.db"
+
+
+@pytest.fixture
+def server_url():
+    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed")
+    with temporary_postgresql(programs) as url:
+        yield url
 
 
 @pytest.fixture
@@ -123,6 +134,47 @@ def test_probes_are_limited_over_all_processes(process, clock):
     passages[0].__exit__(None, None, None)
     clock.advance(1)
     passages[2].__enter__()
+
+
+def test_a_place_that_another_process_took_meanwhile_is_taken(process, clock):
+    one, other = process(), process()
+    fail(one)
+    clock.advance(29.5)
+    assert is_refused(other)
+    clock.advance(0.5)  # the other does not look again before another half second
+    with one.passage():
+        assert is_refused(other)
+    clock.advance(1)
+    assert not is_refused(other)
+
+
+def test_of_two_that_swap_the_same_circuit_one_loses(url, clock):
+    database = StateDatabase(url, clock)
+    store = BreakerStore(database)
+    absent = store.load("broker")
+    first = store.swap("broker", absent, Circuit(state=BreakerState.OPEN))
+    assert store.swap("broker", absent, Circuit()) is None
+    assert store.swap("broker", first, Circuit(reason="second")).version == 2
+    assert store.swap("broker", first, Circuit(reason="late")) is None
+    assert store.load("broker").reason == "second"
+    database.close()
+
+
+@pytest.mark.slow
+def test_processes_on_a_server_share_a_circuit_too(server_url, clock):
+    databases = [StateDatabase(server_url, clock) for _ in "ab"]
+    one, other = (
+        CircuitBreaker("broker", POLICY, clock, BreakerStore(database)) for database in databases
+    )
+    fail(one)
+    assert is_refused(other)
+    clock.advance(30)
+    with other.passage():
+        assert is_refused(one)
+    clock.advance(1)
+    assert not is_refused(one)
+    for database in databases:
+        database.close()
 
 
 def test_isolation_by_one_process_holds_for_all_and_outlives_them(process, clock):

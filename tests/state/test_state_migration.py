@@ -185,7 +185,7 @@ def test_a_migration_that_fails_changes_nothing_and_can_be_tried_again(file, mon
     """The backup finds no room, once."""
     database = _open(file)
 
-    def full(source, target):
+    def full(file, version):
         raise database._translated(_driver_error("database or disk is full"))
 
     with monkeypatch.context() as patched:

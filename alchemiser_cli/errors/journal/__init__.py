@@ -11,6 +11,7 @@ from alchemiser_cli.errors.journal.records import (
     MinuteCount,
     Resolution,
 )
+from alchemiser_cli.errors.journal.store import JournalStore
 from alchemiser_cli.errors.journal.templates import TemplateGroup, TemplateMiner, skeleton
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ErrorGroup",
     "ErrorJournal",
     "GroupState",
+    "JournalStore",
     "JournalSummary",
     "MinuteCount",
     "Recorded",

@@ -95,13 +95,18 @@ class Delivery:
             kept, why = self._spill.append(batch, durable=durable), "the spill file is full"
         except Exception as error:  # noqa: BLE001  there is nowhere left to go
             kept, why = False, f"{type(error).__name__}: {error}"
-        with self._counting:
-            if kept:
+        if kept:
+            with self._counting:
                 self.spilled += count
-            else:
-                self.lost += count
-                self._loss = why  # the writer tells it: this may be a signal handler
+        else:
+            self.lose(count, why)
         return kept
+
+    def lose(self, count: int, why: str) -> None:
+        """Count failures that are kept nowhere; the writer tells it, for a signal might call."""
+        with self._counting:
+            self.lost += count
+            self._loss = why
 
     def _works(self) -> None:
         due = self._trouble is not None or self._clock.monotonic_ns() >= self._next_look_ns

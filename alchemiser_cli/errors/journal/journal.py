@@ -108,18 +108,22 @@ class ErrorJournal:
         """
         error_id = uuid.uuid4().hex
         try:
-            self._take(error, error_id, recovered=recovered, injected=injected)
+            self._pass_on(self._snapshot(error, error_id, recovered=recovered, injected=injected))
         except Exception:  # noqa: BLE001  whatever happens here must not reach the caller
             with suppress(Exception):
                 self._dropped.add()
         return error_id
 
     def handle(self, error: BaseException, *, should_continue: bool | None = None) -> ErrorDetails:
-        """Capture ``error`` and decide whether the caller goes on.
+        """Capture ``error`` and decide whether the caller goes on; waits no more than ``capture``.
 
         ``should_continue`` overrides the policy.
         """
-        taken = self._take(error, uuid.uuid4().hex, recovered=False, injected=None)
+        taken = self._snapshot(error, uuid.uuid4().hex, recovered=False, injected=None)
+        try:
+            self._pass_on(taken)
+        except Exception:  # noqa: BLE001  as for capture
+            self._dropped.add()
         if should_continue is None:
             should_continue = self._policy.should_continue(
                 taken.severity, recoverable=taken.recoverable
@@ -162,23 +166,21 @@ class ErrorJournal:
         atexit.unregister(self.close)
         self._writer.close(deadline_s)
 
-    def _take(
+    def _snapshot(
         self, error: BaseException, error_id: str, *, recovered: bool, injected: bool | None
     ) -> Snapshot:
-        taken = snapshot(
-            error,
-            error_id=error_id,
-            at_ns=self._clock.now_ns(),
-            recovered=recovered,
-            injected=injected,
+        at_ns = self._clock.now_ns()
+        return snapshot(
+            error, error_id=error_id, at_ns=at_ns, recovered=recovered, injected=injected
         )
+
+    def _pass_on(self, taken: Snapshot) -> None:
         tally = self._tallies.get(taken.code) or self._tallies.setdefault(taken.code, _Tally())
         tally.add()
         if taken.severity is Severity.CRITICAL:
             self._writer.write_through(taken)
         elif not self._writer.offer(taken):
             self._dropped.add()
-        return taken
 
 
 class _Tally:

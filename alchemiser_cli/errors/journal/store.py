@@ -11,10 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Select,
-    Table,
-    bindparam,
     delete,
     func,
     insert,
@@ -22,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-from alchemiser_cli.errors.journal.lifecycle import GroupRow, minute_counts
+from alchemiser_cli.errors.journal.lookup import named_group, only_key
 from alchemiser_cli.errors.journal.records import (
     Captured,
     Cause,
@@ -31,7 +28,7 @@ from alchemiser_cli.errors.journal.records import (
     MinuteCount,
     Resolution,
 )
-from alchemiser_cli.errors.runtime import ErrorNotFoundError
+from alchemiser_cli.errors.journal.rows import append, group_rows, put_groups
 from alchemiser_cli.state import (
     StateDatabase,
     error_group,
@@ -44,35 +41,9 @@ __all__ = ["ErrorTotal", "JournalStore"]
 
 NS_PER_SECOND = 1_000_000_000
 ROWS_AT_ONCE = 500
-# What a column takes; SQLite would take more, a server refuses the row.
-CODE, COMPONENT, OPERATION, RUN_ID, AUTHOR = 64, 64, 128, 64, 64
+AUTHOR_LENGTH = 64
 
-_UPSERT_GROUP = text(
-    "INSERT INTO error_group (fingerprint, code, component, template, severity, state,"
-    " state_changed_ns, opened_ns, first_seen_ns, last_seen_ns, count, injected, recovered)"
-    " VALUES (:fingerprint, :code, :component, :template, :severity, :state,"
-    " :state_changed_ns, :opened_ns, :first_seen_ns, :last_seen_ns, :count, :injected, :recovered)"
-    " ON CONFLICT (fingerprint) DO UPDATE SET severity = excluded.severity,"
-    " state = excluded.state, state_changed_ns = excluded.state_changed_ns,"
-    " opened_ns = excluded.opened_ns, first_seen_ns = excluded.first_seen_ns,"
-    " last_seen_ns = excluded.last_seen_ns, count = excluded.count,"
-    " injected = excluded.injected, recovered = excluded.recovered"
-)
-_UPSERT_MINUTE = text(
-    "INSERT INTO error_minute (minute, code, component, injected, count, criticals, recovered)"
-    " VALUES (:minute, :code, :component, :injected, :count, :criticals, :recovered)"
-    " ON CONFLICT (minute, code, component, injected) DO UPDATE SET"
-    " count = error_minute.count + excluded.count,"
-    " criticals = error_minute.criticals + excluded.criticals,"
-    " recovered = error_minute.recovered + excluded.recovered"
-)
 _GROUP_COLUMNS = [error_group.c[name] for name in ErrorGroup.__struct_fields__]
-_GROUP_ROWS = select(*(error_group.c[name] for name in GroupRow.__struct_fields__)).where(
-    error_group.c.fingerprint.in_(bindparam("fingerprints", expanding=True))
-)
-_STORED_IDS = select(error_occurrence.c.id).where(
-    error_occurrence.c.id.in_(bindparam("ids", expanding=True))
-)
 _OCCURRENCES = select(error_occurrence, error_group.c.template).join(
     error_group, error_group.c.fingerprint == error_occurrence.c.fingerprint
 )
@@ -110,7 +81,7 @@ class JournalStore:
             return
         with self._database.begin(exclusive=True) as connection:
             for start in range(0, len(captures), ROWS_AT_ONCE):
-                _append(connection, captures[start : start + ROWS_AT_ONCE])
+                append(connection, captures[start : start + ROWS_AT_ONCE])
 
     def groups(
         self,
@@ -150,7 +121,7 @@ class JournalStore:
             ErrorNotFoundError: ``error-not-found`` where no group, or more than one, does.
         """
         with self._database.begin() as connection:
-            fingerprint = _only_key(connection, error_group, "fingerprint", fingerprint_prefix)
+            fingerprint = only_key(connection, error_group, "fingerprint", fingerprint_prefix)
             query = select(*_GROUP_COLUMNS).where(error_group.c.fingerprint == fingerprint)
             return ErrorGroup(**connection.execute(query).mappings().one())
 
@@ -161,7 +132,7 @@ class JournalStore:
             ErrorNotFoundError: ``error-not-found`` where no failure, or more than one, does.
         """
         with self._database.begin() as connection:
-            key = _only_key(connection, error_occurrence, "id", id_prefix)
+            key = only_key(connection, error_occurrence, "id", id_prefix)
             query = _OCCURRENCES.where(error_occurrence.c.id == key)
             return _captured(dict(connection.execute(query).mappings().one()))
 
@@ -172,7 +143,7 @@ class JournalStore:
             ErrorNotFoundError: ``error-not-found`` where neither is found, or more than one.
         """
         with self._database.begin() as connection:
-            fingerprint = _fingerprint(connection, prefix)
+            fingerprint = named_group(connection, prefix)
         return self.group(fingerprint)
 
     def occurrences(self, fingerprint: str, limit: int = 50) -> list[Captured]:
@@ -200,8 +171,8 @@ class JournalStore:
             ErrorNotFoundError: ``error-not-found`` where neither is found, or more than one.
         """
         with self._database.begin(exclusive=True) as connection:
-            fingerprint = _fingerprint(connection, prefix)
-            group = _group_rows(connection, {fingerprint})[fingerprint]
+            fingerprint = named_group(connection, prefix)
+            group = group_rows(connection, [fingerprint])[fingerprint]
             resolution = Resolution(
                 id=uuid.uuid4().hex,
                 fingerprint=fingerprint,
@@ -209,13 +180,13 @@ class JournalStore:
                 at_ns=at_ns,
                 text=text,
                 worked=worked,
-                author=author[:AUTHOR],
+                author=author[:AUTHOR_LENGTH],
                 seconds=max(0, at_ns - group.opened_ns) // NS_PER_SECOND,
             )
             connection.execute(insert(error_resolution), [msgspec.structs.asdict(resolution)])
             if worked is not False:
                 group.resolve(at_ns)
-                connection.execute(_UPSERT_GROUP, [msgspec.structs.asdict(group)])
+                put_groups(connection, [group])
         return resolution
 
     def resolutions(self, code: str) -> list[Resolution]:
@@ -284,72 +255,10 @@ class JournalStore:
             return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _append(connection: Connection, captures: Sequence[Captured]) -> None:
-    fresh: dict[str, Captured] = {}
-    for capture in captures:
-        fresh.setdefault(capture.id, capture)
-    for known in connection.execute(_STORED_IDS, {"ids": list(fresh)}).scalars():
-        del fresh[known]
-    if not fresh:
-        return
-    fitting = [_fitting(capture) for capture in fresh.values()]
-    groups = _group_rows(connection, {capture.fingerprint for capture in fitting})
-    for capture in fitting:
-        if capture.fingerprint not in groups:
-            groups[capture.fingerprint] = GroupRow.opened_by(capture)
-        groups[capture.fingerprint].add(capture)
-    minutes = minute_counts(fitting)
-    _insert_occurrences(connection, [_occurrence_row(one) for one in fitting])
-    connection.execute(_UPSERT_GROUP, [msgspec.structs.asdict(one) for one in groups.values()])
-    connection.execute(_UPSERT_MINUTE, [msgspec.structs.asdict(one) for one in minutes])
-
-
-def _insert_occurrences(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    statement = insert(error_occurrence)
-    if connection.dialect.name != "sqlite":
-        connection.execute(statement, rows)
-        return
-    # Straight to the driver: to bind each value by itself takes as long as to write it.
-    names = [column.name for column in error_occurrence.columns]
-    values = [tuple([row[name] for name in names]) for row in rows]
-    connection.exec_driver_sql(str(statement.compile(dialect=connection.dialect)), values)
-
-
-def _fitting(capture: Captured) -> Captured:
-    fits = (
-        len(capture.code) <= CODE
-        and len(capture.component) <= COMPONENT
-        and len(capture.operation) <= OPERATION
-        and len(capture.run_id) <= RUN_ID
-    )
-    if fits:
-        return capture
-    return msgspec.structs.replace(
-        capture,
-        code=capture.code[:CODE],
-        component=capture.component[:COMPONENT],
-        operation=capture.operation[:OPERATION],
-        run_id=capture.run_id[:RUN_ID],
-    )
-
-
-def _occurrence_row(capture: Captured) -> dict[str, Any]:
-    row = msgspec.structs.asdict(capture)
-    del row["template"]
-    row["context"] = msgspec.json.encode(capture.context, enc_hook=str).decode()
-    row["causes"] = msgspec.json.encode(capture.causes).decode()
-    return row
-
-
 def _captured(row: dict[str, Any]) -> Captured:
     row["context"] = msgspec.json.decode(row["context"])
     row["causes"] = msgspec.json.decode(row["causes"], type=list[Cause])
     return Captured(**row)
-
-
-def _group_rows(connection: Connection, fingerprints: set[str]) -> dict[str, GroupRow]:
-    rows = connection.execute(_GROUP_ROWS, {"fingerprints": list(fingerprints)})
-    return {row.fingerprint: GroupRow(*row) for row in rows}
 
 
 def _newest(fingerprint: str, limit: int) -> Select[Any]:
@@ -363,38 +272,3 @@ def _within(since_minute: int, until_minute: int | None) -> Iterator[ColumnEleme
     yield error_minute.c.minute >= since_minute
     if until_minute is not None:
         yield error_minute.c.minute < until_minute
-
-
-def _fingerprint(connection: Connection, prefix: str) -> str:
-    """Return the fingerprint that begins so, else that of the failure whose id does."""
-    if _keys(connection, error_group, "fingerprint", prefix):
-        return _only_key(connection, error_group, "fingerprint", prefix)
-    key = _only_key(connection, error_occurrence, "id", prefix)
-    query = select(error_occurrence.c.fingerprint).where(error_occurrence.c.id == key)
-    return str(connection.execute(query).scalar_one())
-
-
-def _only_key(connection: Connection, table: Table, column: str, prefix: str) -> str:
-    found = _keys(connection, table, column, prefix)
-    if len(found) == 1 or prefix in found:
-        return prefix if prefix in found else found[0]
-    raise ErrorNotFoundError(
-        f"{'more than one' if found else 'no'} error in the journal begins with {prefix!r}",
-        why="The beginning of an id must name exactly one error."
-        if found
-        else "No group of errors has such a fingerprint, and no stored failure such an id.",
-        next_step="Take the id from `alchemiser errors list`, with more of its digits.",
-        context={"prefix": prefix, "matches": found},
-    )
-
-
-def _keys(connection: Connection, table: Table, column: str, prefix: str) -> list[str]:
-    """Return the first keys that begin so, as a range of the index: keys are lower-case and digits.
-
-    A key that is the prefix itself comes first.
-    """
-    if not (prefix.isascii() and prefix.isalnum()):
-        return []
-    key = table.c[column]
-    query = select(key).where(key >= prefix, key <= prefix.ljust(33, "z")).order_by(key).limit(2)
-    return list(connection.execute(query).scalars())

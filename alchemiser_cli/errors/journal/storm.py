@@ -87,7 +87,7 @@ class Storm:
         fold.taken, fold.extra = None, 0
 
     def _fingerprint(self, taken: Snapshot) -> str:
-        key = (taken.code, taken.context.component, taken.what)
+        key = (taken.code, str(taken.context.component), taken.what)
         found = self._known.get(key)
         if found is None:
             if len(self._known) >= REMEMBERED:

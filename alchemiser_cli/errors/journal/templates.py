@@ -30,8 +30,8 @@ _VARIABLE = re.compile(
     | \b[A-Za-z]:\\[^\s'"]+                                         # path of Windows
     | (?<!\w)(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4}(?![\w:])    # IPv6, MAC, time of day
     | \b(?:localhost|[\w-]++(?:\.[\w-]++)+):\d+\b                   # host:port
-    | \b[0-9A-Fa-f]{12,}\b                                          # digest without a digit
     | (?<![\w.-])[\w.-]*\d(?:[\w.-]*\w)?                            # number, time, id, uuid, hex
+    | \b[0-9A-Fa-f]{12,}\b                                          # digest without a digit
     """,
     re.VERBOSE,
 )

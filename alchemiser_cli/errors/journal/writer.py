@@ -82,6 +82,8 @@ class Writer:
         self._queue.append(taken)
         if waiting and not waiting % BATCH:
             self._bell.put(None)
+        if self._delivery.closing.is_set() and not self._thread.is_alive():
+            self._delivery.spill(self._rest())  # the journal was closed in between
         return True
 
     def write_through(self, taken: Snapshot) -> bool:
@@ -152,7 +154,7 @@ class Writer:
             batch: list[Captured] = []
             while left > 0 and len(batch) < BATCH and not self._urgent:
                 left -= 1
-                batch.extend(self._storm.take(self._queue.popleft()))
+                batch.extend(self._records(self._queue.popleft()))
             if left <= 0:
                 ready = self._storm.finish() if whole else self._storm.sweep(self._clock.now_ns())
                 batch.extend(ready)
@@ -181,11 +183,18 @@ class Writer:
         """Return what nobody delivered."""
         records = list(self._storm.finish())
         while self._queue:
-            records.extend(self._storm.take(self._queue.popleft()))
+            records.extend(self._records(self._queue.popleft()))
         while self._urgent:
             records.append(self._record(self._urgent.popleft().taken))
         records.extend(self._storm.finish())
         return records
+
+    def _records(self, taken: Snapshot) -> list[Captured]:
+        try:
+            return list(self._storm.take(taken))
+        except Exception as error:  # noqa: BLE001  one that cannot be recorded costs only itself
+            self._delivery.lose(1, f"{type(error).__name__}: {error}")
+            return []
 
     def _spill_directly(self, taken: Snapshot) -> bool:
         return self._delivery.spill([self._record(taken)])
