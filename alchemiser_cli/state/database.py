@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -18,6 +19,7 @@ from alchemiser_cli.errors import (
     StateCorruptError,
     StateUnreachableError,
 )
+from alchemiser_cli.settings import Settings
 from alchemiser_cli.settings.urls import masked_url
 from alchemiser_cli.state.preparation import prepare, version_of
 from alchemiser_cli.state.schema import SCHEMA_VERSION
@@ -62,6 +64,12 @@ class StateDatabase:
         self._engine: Engine | None = None
         self._identity: tuple[int, int] | None = None
         self._opening = threading.Lock()
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Clock) -> Self:
+        """Return the database that the settings mean; nothing is opened yet."""
+        state = settings.state
+        return cls(settings.state_url, clock, state.connect_timeout_s, pool_size=state.pool_size)
 
     @property
     def location(self) -> str:

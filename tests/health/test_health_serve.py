@@ -353,7 +353,7 @@ def until(done, timeout_s=10.0):
     while not done():
         if time.monotonic() > deadline:
             pytest.fail("it did not come to pass")
-        time.sleep(0.01)
+        time.sleep(0.01)  # allow no-bare-sleep: polls with the deadline above
 
 
 def test_many_at_once_are_all_answered(site):
