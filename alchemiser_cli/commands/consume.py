@@ -16,7 +16,7 @@ from alchemiser_cli.pipeline import ConsumeLimits, consume_ticks
 from alchemiser_cli.render.output import show
 from alchemiser_cli.render.progress import progress_bar
 from alchemiser_cli.render.stream import consume_view, warn_of_own_cluster
-from alchemiser_cli.state.progress import ProgressReporter
+from alchemiser_cli.state.stream_progress import ProgressReporter
 from alchemiser_cli.streaming import Received, open_cluster
 
 __all__ = ["app"]

@@ -8,7 +8,7 @@ from alchemiser_cli.clock import NS_PER_SECOND
 from alchemiser_cli.errors import AlchemiserError
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.state import StateDatabase
-from alchemiser_cli.state.progress import Progress, read_progress
+from alchemiser_cli.state.stream_progress import Progress, read_progress
 
 if TYPE_CHECKING:
     from alchemiser_cli.market.calendar import SessionState

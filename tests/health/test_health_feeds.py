@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from alchemiser_cli.clock import NS_PER_SECOND, ns_from_datetime
 from alchemiser_cli.health.feeds import feed_of
-from alchemiser_cli.state.progress import Progress
+from alchemiser_cli.state.stream_progress import Progress
 
 NEW_YORK = dt.timezone(dt.timedelta(hours=-5))
 MAX_SILENCE_S = 60.0

@@ -18,7 +18,7 @@ __all__ = ["Progress", "ProgressReporter", "read_progress"]
 
 INTERVAL_S = 1.0
 
-_log = get_logger("monitoring", "state.progress")
+_log = get_logger("monitoring", "state.stream_progress")
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
