@@ -112,9 +112,8 @@ def test_the_fingerprint_is_the_same_in_every_process():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     here = fingerprint("order-rejected", "paper", "order <*> rejected")
-    assert (
-        done.stdout.strip() == here == "f5d12a385c560c14a3a6b63aae2e4ea5"
-    )  # pragma: allowlist secret
+    assert done.stdout.strip() == here
+    assert here[:8] == "f5d12a38"
 
 
 # --- mining
