@@ -1,5 +1,6 @@
 """The root command: global options, lazily loaded commands, and errors mapped to exit codes."""
 
+import gc
 import importlib
 import os
 import sys
@@ -15,6 +16,8 @@ from alchemiser_cli import __version__
 from alchemiser_cli.commands.invocation import Invocation
 
 __all__ = ["app", "main"]
+
+GC_THRESHOLD = 50_000
 
 _GUARD = "Before the open"
 _FEED = "Market data"
@@ -157,4 +160,7 @@ _register_stubs()
 
 def main() -> None:
     """Run the command line of this process."""
+    # Start-up makes many objects and little garbage; looking for it every 700 objects takes a
+    # fourteenth of a short command's time.
+    gc.set_threshold(GC_THRESHOLD)
     app(prog_name="alchemiser")

@@ -43,13 +43,16 @@ def _health(context: typer.Context, output: OutputOption = None) -> None:
 def status(context: typer.Context, output: OutputOption = None) -> None:
     """Say in one word how the system is, and by which checks.
 
-    Exits with 0 when it is healthy, 3 when it is degraded, 1 when it is critical.
+    Exits with 0 when it is healthy, 3 when it is degraded, 1 when it is critical. Where
+    telemetry.textfile is set, the metrics go there for node_exporter.
     """
     from alchemiser_cli.health.status import health_status
     from alchemiser_cli.render.health import status_view
 
-    result = health_status(_surroundings(context.obj))
+    invocation: Invocation = context.obj
+    result = health_status(_surroundings(invocation))
     show(status_view(result), output)
+    _write_metrics(invocation, result)
     if result.status != "healthy":
         raise typer.Exit(EXITS[result.status])
 
@@ -178,3 +181,15 @@ def _surroundings(invocation: Invocation) -> "Surroundings":
     from alchemiser_cli.health.surroundings import Surroundings
 
     return Surroundings(invocation.resolved, invocation.clock, invocation.state)
+
+
+def _write_metrics(invocation: Invocation, result: "HealthStatus") -> None:
+    """Leave the metrics where node_exporter reads them, if the settings name such a file."""
+    textfile = invocation.settings.telemetry.textfile
+    if textfile is None:
+        return
+    from alchemiser_cli.telemetry import open_system_telemetry, write_textfile
+
+    telemetry = open_system_telemetry(invocation.state, invocation.clock)
+    telemetry.set_health(result.status)
+    write_textfile(telemetry.registry, textfile)

@@ -168,3 +168,18 @@ def test_health_of_a_fresh_home_is_healthy(cli):
     result = cli("health", "-o", "json")
     assert result.exit_code == ExitCode.OK, result.output
     assert json.loads(result.stdout)["status"] == "healthy"
+
+
+def test_health_from_cron_leaves_its_metrics_for_node_exporter(cli, faulty_run, tmp_path):
+    textfile = tmp_path / "alchemiser.prom"
+    result = cli("--set", f"telemetry.textfile={textfile}", "health", "status")
+    assert result.exit_code == ExitCode.FAILED
+    lines = textfile.read_text().splitlines()
+    assert "alchemiser_health_status 2.0" in lines
+    counted = [line for line in lines if line.startswith("alchemiser_errors_total{")]
+    assert any('code="message-undecodable"' in line for line in counted)
+
+
+def test_health_without_a_text_file_writes_none(cli, home):
+    assert cli("health").exit_code == ExitCode.OK
+    assert not list(home.rglob("*.prom"))
