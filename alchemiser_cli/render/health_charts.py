@@ -78,6 +78,7 @@ def breaker_strips(breakers: Sequence[BreakerReading], since_ns: int, until_ns: 
 
 def _bar(bucket: Bucket, x: float, step: float, top: int, caption: str) -> str:
     floor = HEIGHT - BOTTOM
+    full = floor - TOP
     told = [f"{getattr(bucket, kind):,} {kind}" for kind in SERIES if getattr(bucket, kind)]
     if not told:
         return ""
@@ -85,7 +86,7 @@ def _bar(bucket: Bucket, x: float, step: float, top: int, caption: str) -> str:
     for kind in SERIES:
         count = getattr(bucket, kind)
         if count:
-            height = max(1.0, count / top * (floor - TOP))
+            height = max(1.0, count / top * full)
             floor -= height
             parts.append(
                 f'<rect x="{x + step * 0.1:.1f}" y="{floor:.1f}" width="{step * 0.8:.1f}" '

@@ -1,5 +1,6 @@
 """The HTML report: one file that needs nothing else, and that no text from outside can break."""
 
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -111,6 +112,14 @@ def test_bars_stay_inside_the_chart(counts):
     for tag, name, value in Page(error_bars(series, 1)).attributes:
         if tag == "rect" and name in ("y", "x"):
             assert 0 <= float(value) <= 960
+
+
+def test_each_part_of_a_bar_is_as_high_as_its_count():
+    bucket = Bucket(start_ns=0, critical=1, high=0, medium=2, low=1, injected=0)
+    drawn = re.findall(r'height="([\d.]+)" class="(\w+)"', error_bars([bucket], 30))
+    heights = {kind: float(height) for height, kind in drawn}
+    assert heights["medium"] == pytest.approx(2 * heights["critical"], abs=0.2)
+    assert heights["low"] == pytest.approx(heights["critical"], abs=0.2)
 
 
 @given(st.text(max_size=70), st.integers(0, 10**12))
