@@ -10,13 +10,14 @@ import pytest
 import alchemiser_cli
 from alchemiser_cli.errors import EmbeddedBrokerFailedError
 from alchemiser_cli.streaming import librdkafka
+from alchemiser_cli.streaming.librdkafka import library_path, library_version
 
 ROOT = Path(alchemiser_cli.__file__).parents[1]
 
 
 def test_its_version_is_the_one_that_confluent_kafka_uses():
     expected = tuple(int(part) for part in confluent_kafka.libversion()[0].split("."))
-    assert librdkafka.library_version() == expected
+    assert library_version() == expected
 
 
 def test_asking_for_the_version_imports_no_heavy_package():
@@ -37,7 +38,7 @@ def test_a_missing_library_is_said_with_the_way_to_get_it(monkeypatch):
     monkeypatch.setattr(librdkafka, "_bundled", lambda: iter(()))
     monkeypatch.setattr("ctypes.util.find_library", lambda _: None)
     with pytest.raises(EmbeddedBrokerFailedError, match="not found") as raised:
-        librdkafka.library_path()
+        library_path()
     assert "pip install" in raised.value.next_step
 
 
