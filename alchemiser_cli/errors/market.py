@@ -12,6 +12,9 @@ __all__ = [
     "DatasetTimeError",
     "DatasetUnreadableError",
     "DatasetValueError",
+    "FeedMessageError",
+    "FeedReconnectsExhaustedError",
+    "FeedRestError",
     "FeedSilentError",
     "MarketDataError",
     "MarketDataStaleError",
@@ -81,3 +84,23 @@ class WebSocketError(MarketDataError):
     """A WebSocket connection was lost or refused."""
 
     code = "websocket-lost"
+
+
+class FeedMessageError(MarketDataError):
+    """A feed sent something that is not of its documented format."""
+
+    code = "feed-message-invalid"
+    severity = Severity.MEDIUM
+
+
+class FeedReconnectsExhaustedError(MarketDataError):
+    """A feed used up its budget of reconnection attempts."""
+
+    code = "feed-reconnects-exhausted"
+    severity = Severity.CRITICAL
+
+
+class FeedRestError(MarketDataError):
+    """The REST interface that stands in for a lost feed did not answer either."""
+
+    code = "feed-rest-failed"

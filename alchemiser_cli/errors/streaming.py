@@ -8,16 +8,22 @@ from alchemiser_cli.exits import ExitCode
 __all__ = [
     "BrokerUnreachableError",
     "ConsumerGroupUnreadableError",
+    "DeadLetterNotFoundError",
+    "DeadLetterStormError",
     "DeliveryFailedError",
     "EmbeddedBrokerFailedError",
     "EmbeddedBrokerRunningError",
+    "EnvelopeIncompleteError",
+    "MessageImplausibleError",
     "MessageProcessingError",
     "MessageUndecodableError",
+    "RedriveLoopError",
     "RegistryUnreachableError",
     "SchemaIncompatibleError",
     "SchemaNotFoundError",
     "StaleRunFileError",
     "StreamingError",
+    "TopicForbiddenError",
     "TopicMissingError",
 ]
 
@@ -121,3 +127,52 @@ class StaleRunFileError(StreamingError):
     code = "stale-run-file"
     retry_safety = RetrySafety.SAFE
     severity = Severity.LOW
+
+
+class MessageImplausibleError(StreamingError):
+    """A message decodes to values that the market cannot have produced."""
+
+    code = "message-implausible"
+    severity = Severity.MEDIUM
+    recoverable = False
+
+
+class DeadLetterStormError(StreamingError):
+    """So many messages fail that setting them aside would empty the topic."""
+
+    code = "dead-letter-storm"
+    severity = Severity.CRITICAL
+    recoverable = False
+
+
+class DeadLetterNotFoundError(StreamingError):
+    """No dead letter has this id."""
+
+    code = "dead-letter-not-found"
+    severity = Severity.LOW
+    exit_code = ExitCode.NOT_FOUND
+    recoverable = False
+
+
+class RedriveLoopError(StreamingError):
+    """A dead letter failed again after every redrive that it may have."""
+
+    code = "redrive-loop"
+    severity = Severity.MEDIUM
+    exit_code = ExitCode.REFUSED
+    recoverable = False
+
+
+class EnvelopeIncompleteError(StreamingError):
+    """An event was to be sent without saying what it is or whose it is."""
+
+    code = "envelope-incomplete"
+    recoverable = False
+
+
+class TopicForbiddenError(StreamingError):
+    """A broker's producer was to write to a topic that is not the broker's own."""
+
+    code = "topic-forbidden"
+    exit_code = ExitCode.REFUSED
+    recoverable = False

@@ -4,7 +4,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -34,12 +34,6 @@ def _plain_path(home: Path) -> Path:
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
 
 
-def _split_names(value: Any) -> Any:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
 class _LayerSource(PydanticBaseSettingsSource):
     def __init__(self, settings_cls: type[BaseSettings], layer: Layer) -> None:
         super().__init__(settings_cls)
@@ -67,15 +61,15 @@ class Settings(BaseSettings):
     home: Annotated[Path, AfterValidator(_plain_path)] = Field(
         default_factory=_default_home, description="Folder of everything written at run time."
     )
-    plugins: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = Field(
-        (), description="Names of the plugins that may be loaded."
-    )
+    plugins: sections.Names = Field((), description="Names of the plugins that may be loaded.")
     logs: sections.LogSettings = sections.LogSettings()
     state: sections.StateSettings = sections.StateSettings()
     kafka: sections.KafkaSettings = sections.KafkaSettings()
     topics: sections.TopicSettings = sections.TopicSettings()
     registry: sections.RegistrySettings = sections.RegistrySettings()
     consumer: sections.ConsumerSettings = sections.ConsumerSettings()
+    dead_letters: sections.DeadLetterSettings = sections.DeadLetterSettings()
+    quality: sections.QualitySettings = sections.QualitySettings()
     tracking: sections.TrackingSettings = sections.TrackingSettings()
     market: sections.MarketSettings = sections.MarketSettings()
     shm: sections.ShmSettings = sections.ShmSettings()
@@ -83,6 +77,9 @@ class Settings(BaseSettings):
     signing: sections.SigningSettings = sections.SigningSettings()
     telemetry: sections.TelemetrySettings = sections.TelemetrySettings()
     health: sections.HealthSettings = sections.HealthSettings()
+    feeds: dict[Name, sections.FeedSettings] = Field(
+        default_factory=dict, description="Live feeds by name."
+    )
     brokers: dict[Name, sections.BrokerAccount] = Field(
         default_factory=dict, description="Trading brokers by name."
     )

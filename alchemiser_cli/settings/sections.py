@@ -5,9 +5,9 @@ import math
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from alchemiser_cli.settings.urls import bootstrap_servers, registry_url, state_url, tracking_url
@@ -16,13 +16,16 @@ __all__ = [
     "BrokerAccount",
     "BucketSettings",
     "ConsumerSettings",
+    "DeadLetterSettings",
     "Environment",
+    "FeedSettings",
     "HealthSettings",
     "KafkaSettings",
     "LogSettings",
     "MarketSettings",
     "NotificationChannel",
     "PreflightSettings",
+    "QualitySettings",
     "RegistrySettings",
     "ShmSettings",
     "SigningSettings",
@@ -48,6 +51,13 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
+def _split_names(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -121,9 +131,95 @@ class ConsumerSettings(Section):
     """The market-data consumer."""
 
     group: str = Field("alchemiser", min_length=1, max_length=249, description="Consumer group.")
+    protocol: Literal["classic", "consumer"] = Field(
+        "classic", description="Group protocol; consumer is KIP-848, for brokers from 4.0 on."
+    )
     batch_size: int = Field(500, ge=1, le=10_000, description="Most messages of one batch.")
+    concurrency: int = Field(64, ge=1, le=10_000, description="Most callbacks that run at once.")
     callback_timeout_s: Seconds = Field(30.0, description="Longest run of one message's callback.")
-    fetch_wait_ms: int = Field(20, ge=0, le=5_000, description="How long a fetch waits for data.")
+    callback_attempts: int = Field(
+        3, ge=1, le=100, description="Most tries of a callback whose error may be retried."
+    )
+    fetch_wait_ms: int = Field(10, ge=0, le=5_000, description="How long a fetch waits for data.")
+    max_buffered: int = Field(
+        5_000, ge=1, description="Messages not yet worked off at which partitions are paused."
+    )
+    prefetch_kilobytes: int = Field(
+        16_384, ge=64, le=2_097_151, description="Most memory of messages fetched ahead."
+    )
+    commit_interval_s: Seconds = Field(1.0, description="Time between commits.")
+    drain_timeout_s: Seconds = Field(
+        10.0, description="How long a rebalance or a stop waits for running callbacks."
+    )
+    max_poll_interval_s: float = Field(
+        300.0, ge=1, le=86_400, description="Silence after which the group drops this consumer."
+    )
+    latest_only: bool = Field(
+        False,
+        description="Under load, skip all but the newest waiting tick of a symbol.",
+    )
+
+
+class DeadLetterSettings(Section):
+    """Messages that cannot be read or handled."""
+
+    enabled: bool = Field(
+        True,
+        description="Set them aside in TOPIC.dlq; otherwise only count and journal them.",
+    )
+    max_consecutive: int = Field(
+        100, ge=1, description="Failures in a row at which the consumer stops."
+    )
+    max_ratio: float = Field(
+        0.5, gt=0, le=1, description="Share of failures at which the consumer stops."
+    )
+    ratio_window: int = Field(
+        1_000, ge=1, description="Last messages of which the share is taken, once so many came."
+    )
+    max_redrives: int = Field(3, ge=1, description="Redrives of one message before it is refused.")
+
+
+class QualitySettings(Section):
+    """What is plausible in market data."""
+
+    quarantine: bool = Field(
+        True,
+        description="Set implausible ticks aside in TOPIC.quarantine.",
+    )
+    rules_off: Names = Field((), description="Rules that are not applied.")
+    symbols: Names = Field((), description="Known symbols; empty: any.")
+    jump_sigmas: float = Field(
+        12.0, gt=0, description="Robust deviations that a price may jump from its recent median."
+    )
+    jump_floor: float = Field(
+        0.02, gt=0, description="Jump, as a fraction of the price, that is never implausible."
+    )
+    jump_window: int = Field(64, ge=8, le=4_096, description="Ticks of a symbol that are recent.")
+    max_ahead_s: Seconds = Field(5.0, description="How far a tick's time may be ahead of ours.")
+    reorder_window: int = Field(
+        64, ge=0, le=65_536, description="Sequences that a late tick may come after."
+    )
+    stale_factor: float = Field(
+        10.0, gt=1, description="Multiple of its usual pace after which a symbol is stale."
+    )
+    stale_floor_s: Seconds = Field(5.0, description="Silence that is never called stale.")
+
+
+class FeedSettings(Section):
+    """One live feed of market data."""
+
+    plugin: str = Field("binance", description="Plugin that speaks the venue's protocol.")
+    url: str | None = Field(None, description="WebSocket URL; unset: the plugin's own.")
+    rest_url: str | None = Field(None, description="REST URL; unset: the plugin's own.")
+    symbols: Names = Field((), description="Symbols to subscribe to.")
+    silence_s: Seconds = Field(10.0, description="Silence after which the connection is renewed.")
+    connect_timeout_s: Seconds = Field(10.0, description="Longest wait for a connection.")
+    max_backoff_s: Seconds = Field(60.0, description="Longest wait between two attempts.")
+    max_attempts: int = Field(
+        300, ge=1, description="Attempts to reconnect within attempt_window_s; then the feed ends."
+    )
+    attempt_window_s: Seconds = Field(300.0, description="Time in which attempts are counted.")
+    poll_interval_s: Seconds = Field(2.0, description="Time between REST polls while disconnected.")
 
 
 class TrackingSettings(Section):
