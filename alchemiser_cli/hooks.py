@@ -1,7 +1,8 @@
 """What a plugin may add, and the loading of the plugins that the settings allow."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -9,7 +10,10 @@ from alchemiser_cli.checks import Check
 from alchemiser_cli.errors import PluginRejectedError
 from alchemiser_cli.settings import Settings
 
-__all__ = ["PROJECT", "hookimpl", "hookspec", "load_plugins", "plugin_checks"]
+if TYPE_CHECKING:
+    from alchemiser_cli.market.feeds import Venue
+
+__all__ = ["PROJECT", "PluginAnswers", "hookimpl", "hookspec", "load_plugins", "plugin_checks"]
 
 PROJECT = "alchemiser"
 ENTRY_POINT_GROUP = "alchemiser.plugins"
@@ -22,6 +26,11 @@ class _Specification:
     @hookspec
     def alchemiser_checks(self, settings: Settings) -> Sequence[Check]:
         """Return checks that preflight runs after its own, each in a category of its choice."""
+        raise NotImplementedError
+
+    @hookspec
+    def alchemiser_feeds(self, settings: Settings) -> "Sequence[Venue]":
+        """Return the venues whose live data the plugin understands."""
         raise NotImplementedError
 
 
@@ -51,29 +60,41 @@ def load_plugins(allowed: Iterable[str]) -> pluggy.PluginManager:
     return plugins
 
 
+class PluginAnswers:
+    """What loaded plugins answer to a hook, in the order of the list and each under its name."""
+
+    def __init__(self, plugins: pluggy.PluginManager) -> None:
+        """Ask ``plugins``."""
+        self._plugins = plugins
+
+    def of(self, hook: str, deed: str, **arguments: Any) -> Iterator[tuple[str, object]]:
+        """Yield the name of a plugin with each item that it returns to ``hook``.
+
+        Raises:
+            PluginRejectedError: ``plugin-rejected``, saying that the plugin cannot do ``deed``.
+        """
+        named = self._plugins.list_name_plugin()
+        for name, _ in named:
+            others = [plugin for other, plugin in named if other != name]
+            try:
+                ask = self._plugins.subset_hook_caller(hook, others)
+                items = [item for answer in ask(**arguments) for item in answer]
+            except (Exception, SystemExit) as error:
+                raise _rejected(name, f"cannot {deed}", error) from error
+            yield from ((name, item) for item in items)
+
+
 def plugin_checks(settings: Settings) -> list[Check]:
     """Return the checks of all allowed plugins.
 
     Raises:
         PluginRejectedError: ``plugin-rejected``.
     """
-    plugins = load_plugins(settings.plugins)
-    found: list[Check] = []
-    for name, _ in plugins.list_name_plugin():
-        others = [plugin for other, plugin in plugins.list_name_plugin() if other != name]
-        ask = plugins.subset_hook_caller("alchemiser_checks", others)
-        try:
-            found += _as_checks(item for answer in ask(settings=settings) for item in answer)
-        except (Exception, SystemExit) as error:
-            raise _rejected(name, "cannot name its checks", error) from error
-    return found
-
-
-def _as_checks(items: Iterable[object]) -> list[Check]:
     checks = []
-    for item in items:
+    answers = PluginAnswers(load_plugins(settings.plugins))
+    for name, item in answers.of("alchemiser_checks", "name its checks", settings=settings):
         if not isinstance(item, Check):
-            raise TypeError(f"{item!r} is not a Check")
+            raise _rejected(name, "cannot name its checks", TypeError(f"{item!r} is not a Check"))
         checks.append(item)
     return checks
 

@@ -1,7 +1,8 @@
 """The one place that wires market data into streaming: datasets in, handled ticks out."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,21 +10,29 @@ from alchemiser_cli.clock import Clock
 from alchemiser_cli.market import Tick
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.streaming import (
+    AcknowledgedProducer,
     Cluster,
     Consumer,
     ConsumeResult,
+    DeadLetterLimit,
+    DeadLetters,
+    Disposal,
     FailureCallback,
+    Quarantine,
     Received,
     ReplayResult,
+    SnapshotCallback,
     Start,
     TickCallback,
-    TickDecoder,
     TickEncoder,
     TickProducer,
+    ensure_companion,
     ensure_topic,
     open_registry,
     replay,
+    value_subject,
 )
+from alchemiser_cli.telemetry import SILENT, Telemetry
 
 if TYPE_CHECKING:
     from alchemiser_cli.market import Dataset
@@ -34,6 +43,7 @@ __all__ = [
     "consume_ticks",
     "replay_dataset",
     "round_trip",
+    "set_aside",
 ]
 
 Progress = Callable[[int, int | None], None]
@@ -72,8 +82,8 @@ def replay_dataset(
             ``registry-unreachable``; SchemaIncompatibleError ``schema-incompatible``.
     """
     total = len(dataset)
-    registry = open_registry(settings.registry, settings.registry_url)
-    encoder = TickEncoder(registry, f"{topic}-value")
+    with closing(open_registry(settings.registry, settings.registry_url, clock)) as registry:
+        encoder = TickEncoder(registry, value_subject(topic))
     ensure_topic(settings.kafka, settings.topics, cluster, topic)
     with TickProducer(settings.kafka, cluster.bootstrap, topic, encoder, clock) as producer:
         return replay(
@@ -94,33 +104,85 @@ def consume_ticks(
     *,
     topic: str,
     limits: ConsumeLimits,
-    on_failed: FailureCallback | None = None,
-    on_progress: Progress | None = None,
+    on_failed: FailureCallback = lambda _received, _error: None,
+    on_snapshot: SnapshotCallback | None = None,
     stop: Callable[[], bool] = lambda: False,
+    telemetry: Telemetry = SILENT,
 ) -> ConsumeResult:
     """Run the consumer of ``settings.consumer`` over ``topic`` until a limit or ``stop``.
 
-    ``on_failed`` is awaited for each message that cannot be read or handled, before its offset
-    is committed.
+    ``on_failed`` is told of each message that cannot be read or handled. Such a message goes to
+    ``TOPIC.dlq`` and an implausible one to ``TOPIC.quarantine``, as the settings say, before its
+    offset is committed.
 
     Raises:
         BrokerUnreachableError: ``broker-unreachable``; TopicMissingError ``topic-missing``;
             ConsumerGroupUnreadableError ``consumer-group-unreadable``;
-            RegistryUnreachableError ``registry-unreachable``.
+            RegistryUnreachableError ``registry-unreachable``; DeadLetterStormError
+            ``dead-letter-storm``; DeliveryFailedError ``delivery-failed`` where a message could
+            not be set aside.
     """
-    decoder = TickDecoder(open_registry(settings.registry, settings.registry_url))
-    consumer = Consumer(settings.kafka, settings.consumer, cluster.bootstrap, topic, decoder, clock)
-    return asyncio.run(
-        consumer.run(
-            on_tick,
-            start=limits.start,
-            max_messages=limits.max_messages,
-            until_idle_s=limits.until_idle_s,
-            stop=stop,
-            on_failed=on_failed,
-            on_progress=on_progress,
+
+    async def run() -> ConsumeResult:
+        with (
+            closing(open_registry(settings.registry, settings.registry_url, clock)) as registry,
+            set_aside(
+                settings, cluster, clock, topic, on_failed=on_failed, telemetry=telemetry
+            ) as aside,
+        ):
+            consumer = Consumer(
+                settings.kafka,
+                settings.consumer,
+                cluster.bootstrap,
+                topic,
+                registry,
+                clock,
+                quality=settings.quality,
+                telemetry=telemetry,
+            )
+            return await consumer.run(
+                on_tick,
+                start=limits.start,
+                max_messages=limits.max_messages,
+                until_idle_s=limits.until_idle_s,
+                stop=stop,
+                aside=aside,
+                on_snapshot=on_snapshot,
+            )
+
+    return asyncio.run(run())
+
+
+@contextmanager
+def set_aside(
+    settings: Settings,
+    cluster: Cluster,
+    clock: Clock,
+    topic: str,
+    *,
+    on_failed: FailureCallback = lambda _received, _error: None,
+    telemetry: Telemetry = SILENT,
+) -> Iterator[Disposal]:
+    """Yield where failed and implausible messages of ``topic`` go; makes the topics it needs.
+
+    Raises:
+        TopicMissingError: ``topic-missing``, for a topic that cannot be made.
+        BrokerUnreachableError: ``broker-unreachable``.
+    """
+    kafka, letters = settings.kafka, settings.dead_letters
+    wanted = {"dlq": letters.enabled, "quarantine": settings.quality.quarantine}
+    for suffix in (suffix for suffix, kept in wanted.items() if kept):
+        ensure_companion(kafka, settings.topics, cluster, topic, suffix)
+    with AcknowledgedProducer(kafka, cluster.bootstrap) as producer:
+        group = settings.consumer.group
+        yield Disposal(
+            DeadLetters(producer, letters, clock, telemetry, group=group)
+            if letters.enabled
+            else None,
+            DeadLetterLimit(letters) if letters.enabled else None,
+            Quarantine(producer, telemetry) if settings.quality.quarantine else None,
+            on_failed,
         )
-    )
 
 
 @dataclass(frozen=True)
@@ -169,6 +231,6 @@ def round_trip(
         limits=ConsumeLimits(
             start="earliest", max_messages=replayed.sent, until_idle_s=ROUND_TRIP_IDLE_S
         ),
-        on_progress=lambda done, total: on_progress("consume", done, total),
+        on_snapshot=lambda now: on_progress("consume", now.consumed, now.limit),
     )
     return RoundTrip(replayed, consumed, ticks)

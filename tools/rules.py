@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from tools.event_rules import events_are_typed, producers_in_streaming
 from tools.source import Finding, Source
 
 __all__ = ["RULES", "Rule"]
@@ -157,6 +158,8 @@ RULES: tuple[Rule, ...] = (
     no_bare_sleep,
     nothing_at_import,
     plugins_use_hooks,
+    events_are_typed,
+    producers_in_streaming,
     module_length,
 )
 

@@ -9,6 +9,7 @@ import typer
 from alchemiser_cli.commands.invocation import Invocation
 from alchemiser_cli.commands.options import OutputOption
 from alchemiser_cli.render.output import show
+from alchemiser_cli.render.progress import progress_status
 
 __all__ = ["app"]
 
@@ -54,3 +55,33 @@ def errors(
     with tempfile.TemporaryDirectory(prefix="alchemiser-bench-") as folder:
         cost = measure_capture(Path(folder), invocation.clock, rounds)
     show(capture_cost_view(cost), output)
+
+
+@app.command(epilog="Examples: `alchemiser bench consume`, `alchemiser bench consume -o json`.")
+def consume(
+    context: typer.Context,
+    messages: Annotated[
+        int, typer.Option(min=10_000, metavar="N", help="Messages that each way reads.")
+    ] = 200_000,
+    memory: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Messages for the look at memory; 0: none.")
+    ] = 1_000_000,
+    output: OutputOption = None,
+) -> None:
+    """Measure the consumer beside the usual loops, its latency, and its memory.
+
+    Runs on an embedded Kafka of its own and takes about a minute.
+    """
+    from alchemiser_cli.render.bench import consumer_view
+    from alchemiser_cli.streaming.measure import measure_latency, measure_memory, measure_speed
+
+    invocation: Invocation = context.obj
+    clock = invocation.clock
+    with progress_status("measuring") as doing:
+        doing("speed")
+        speed = measure_speed(clock, messages)
+        doing("latency")
+        latency = measure_latency(clock)
+        doing("memory")
+        grown = measure_memory(clock, memory) if memory else None
+    show(consumer_view(speed, latency, grown), output)

@@ -1,5 +1,6 @@
 """``alchemiser consume``: consume ticks and say what was seen."""
 
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -11,13 +12,14 @@ from alchemiser_cli.commands.signals import stop_on_signal
 from alchemiser_cli.errors import AlchemiserError
 from alchemiser_cli.errors.context import operation
 from alchemiser_cli.exits import ExitCode
+from alchemiser_cli.health.consumer import ConsumerHealth
 from alchemiser_cli.market import Tick
 from alchemiser_cli.pipeline import ConsumeLimits, consume_ticks
-from alchemiser_cli.render.output import show
-from alchemiser_cli.render.progress import progress_bar
+from alchemiser_cli.render.consuming import consuming, print_tick
+from alchemiser_cli.render.output import show, show_last
 from alchemiser_cli.render.stream import consume_view, warn_of_own_cluster
 from alchemiser_cli.state.stream_progress import ProgressReporter
-from alchemiser_cli.streaming import Received, open_cluster
+from alchemiser_cli.streaming import ConsumerSnapshot, Received, StopConsuming, open_cluster
 
 __all__ = ["app"]
 
@@ -26,7 +28,8 @@ app = typer.Typer(add_completion=False)
 
 @app.command(
     epilog="Examples: `alchemiser consume --from earliest --until-idle 5`, "
-    "`alchemiser consume --group desk --max-messages 1000 -o json`."
+    "`alchemiser consume --group desk --max-messages 1000 -o json`, "
+    "`alchemiser consume --print | jq .price`."
 )
 def consume(
     context: typer.Context,
@@ -50,15 +53,29 @@ def consume(
         float | None,
         typer.Option(metavar="SECONDS", min=0.1, help="End when no message came for so long."),
     ] = None,
+    print_ticks: Annotated[
+        bool, typer.Option("--print", help="Write each tick as one line of JSON.")
+    ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics",
+            metavar="PORT",
+            min=0,
+            max=65_535,
+            help="Serve /metrics, /readyz and /healthz on this port of health.host.",
+        ),
+    ] = None,
     fail_on: FailOnOption = FailOn.ERROR,
     output: OutputOption = None,
 ) -> None:
     """Consume ticks and say what was seen.
 
-    Each message is decoded and checked on its own: one that cannot be read or handled is
-    counted and logged, and the rest of its batch goes on. Only what is finished is committed.
-    Runs until interrupted unless a limit ends it; the summary comes in either case. Failed
-    messages and sequence gaps are warnings: --fail-on warning turns them into exit code 3.
+    Each message is decoded and judged on its own. One that cannot be read or handled goes to
+    TOPIC.dlq, an implausible one to TOPIC.quarantine, and the rest goes on. Only what is finished
+    is committed. Runs until interrupted unless a limit ends it; the summary comes in either case,
+    as the last line behind the ticks of --print. Failed or quarantined messages and sequence gaps
+    are warnings: --fail-on warning turns them into exit code 3.
     """
     invocation: Invocation = context.obj
     limits = ConsumeLimits(start_position(start), max_messages, until_idle)
@@ -67,34 +84,51 @@ def consume(
         settings = settings.with_consumer_group(group)
     topic = topic or settings.topics.ticks
     stream = f"consumer:{settings.consumer.group}:{topic}"
-    with (
-        stop_on_signal() as stop,
-        open_cluster(settings.kafka, settings.topics, settings.run_folder) as cluster,
-        ProgressReporter(invocation.state, stream, invocation.clock) as progress,
-    ):
+    health = ConsumerHealth(settings, invocation.clock, invocation.journal.capture)
+    with ExitStack() as stack:
+        stop = stack.enter_context(stop_on_signal())
+        cluster = stack.enter_context(
+            open_cluster(settings.kafka, settings.topics, settings.run_folder)
+        )
+        progress = stack.enter_context(ProgressReporter(invocation.state, stream, invocation.clock))
         warn_of_own_cluster(cluster)
+        if metrics_port is not None:
+            stack.enter_context(health.served(metrics_port))
+        draw = stack.enter_context(
+            consuming(invocation.clock, settings.consumer.group, topic, visible=not print_ticks)
+        )
 
-        async def accept(tick: Tick, _received: Received) -> None:
+        async def accept(tick: Tick, received: Received) -> None:
             progress.seen(tick.event_time_ns)
+            if print_ticks:
+                try:
+                    print_tick(tick, received)
+                except OSError as error:  # as in `consume --print | head`
+                    raise StopConsuming from error
 
-        async def journalled(received: Received, error: AlchemiserError) -> None:
+        def journalled(received: Received, error: AlchemiserError) -> None:
             place = {"topic": received.topic, "partition": received.partition}
             with operation("consume", component="consumer", **place, offset=received.offset):
                 invocation.journal.capture(error)
 
-        with progress_bar("consuming") as advance:
-            result = consume_ticks(
-                settings,
-                cluster,
-                invocation.clock,
-                accept,
-                topic=topic,
-                limits=limits,
-                on_failed=journalled,
-                on_progress=advance,
-                stop=stop,
-            )
-    show(consume_view(result), output)
+        def told(snapshot: ConsumerSnapshot) -> None:
+            health.snapshot = snapshot
+            draw(snapshot)
+
+        result = consume_ticks(
+            settings,
+            cluster,
+            invocation.clock,
+            accept,
+            topic=topic,
+            limits=limits,
+            on_failed=journalled,
+            on_snapshot=told,
+            stop=stop,
+            telemetry=health.telemetry,
+        )
+    present = show_last if print_ticks else show
+    present(consume_view(result), output)
     stop.exit_if_requested()
-    if fail_on is FailOn.WARNING and (result.failed or result.gaps):
+    if fail_on is FailOn.WARNING and (result.failed or result.quarantined or result.gaps):
         raise typer.Exit(ExitCode.DEGRADED)

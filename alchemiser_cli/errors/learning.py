@@ -6,7 +6,17 @@ from alchemiser_cli.errors.base import AlchemiserError, RetrySafety, Severity
 from alchemiser_cli.exits import ExitCode
 
 __all__ = [
+    "CanaryMismatchError",
+    "SegmentAttachError",
     "SegmentCorruptError",
+    "SegmentCreateError",
+    "SegmentExistsError",
+    "SegmentForeignError",
+    "SegmentLayoutError",
+    "SegmentNotFoundError",
+    "SegmentRecordTooLargeError",
+    "SegmentSchemaError",
+    "SegmentWriterAliveError",
     "SharedMemoryError",
     "StaleWeightsError",
     "TrainingDivergedError",
@@ -42,6 +52,77 @@ class SegmentCorruptError(SharedMemoryError):
 
     code = "segment-corrupt"
     exit_code = ExitCode.CORRUPT
+
+
+class SegmentNotFoundError(SharedMemoryError):
+    """No segment has this name."""
+
+    code = "segment-not-found"
+    severity = Severity.HIGH
+    exit_code = ExitCode.NOT_FOUND
+    recoverable = True
+    retry_safety = RetrySafety.SAFE
+
+
+class SegmentExistsError(SharedMemoryError):
+    """A segment was to be created and one of this name is there."""
+
+    code = "segment-exists"
+    severity = Severity.MEDIUM
+
+
+class SegmentCreateError(SharedMemoryError):
+    """The file of a segment could not be made."""
+
+    code = "segment-create-failed"
+
+
+class SegmentAttachError(SharedMemoryError):
+    """A segment is there and cannot be mapped: not finished, truncated, or its mode is wrong."""
+
+    code = "segment-attach-failed"
+
+
+class SegmentForeignError(SharedMemoryError):
+    """A file has the name of a segment and is not one, or belongs to another user."""
+
+    code = "segment-foreign"
+    exit_code = ExitCode.REFUSED
+
+
+class SegmentLayoutError(SharedMemoryError):
+    """A segment has the layout of another version, or of a machine with another byte order."""
+
+    code = "segment-layout-unsupported"
+    exit_code = ExitCode.CONFIG
+
+
+class SegmentSchemaError(SharedMemoryError):
+    """A segment holds something else than its writer or reader asks for."""
+
+    code = "segment-schema-mismatch"
+    exit_code = ExitCode.CONFIG
+
+
+class SegmentRecordTooLargeError(SharedMemoryError, ValueError):
+    """A record does not fit into a slot of its segment."""
+
+    code = "segment-record-too-large"
+    severity = Severity.HIGH
+
+
+class SegmentWriterAliveError(SharedMemoryError):
+    """The writer of a segment lives, or may live, and keeps its lease."""
+
+    code = "segment-writer-alive"
+    severity = Severity.HIGH
+    exit_code = ExitCode.REFUSED
+
+
+class CanaryMismatchError(SharedMemoryError):
+    """Weights do not give the actions that their writer observed."""
+
+    code = "canary-mismatch"
 
 
 class StaleWeightsError(SharedMemoryError):

@@ -164,7 +164,7 @@ class RedriveLoopError(StreamingError):
 
 
 class EnvelopeIncompleteError(StreamingError):
-    """An event was to be sent without saying what it is or whose it is."""
+    """An event was to be sent without saying what it is, whose it is, or what it holds."""
 
     code = "envelope-incomplete"
     recoverable = False

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -44,18 +45,25 @@ class TickColumns:
     @classmethod
     def of(cls, ticks: Sequence[Tick]) -> Self:
         """Return ``ticks`` as columns."""
-        count = len(ticks)
-        columns: dict[str, Any] = {}
-        for name in ("symbol", "venue"):
-            columns[name] = np.fromiter((getattr(tick, name) for tick in ticks), object, count)
-        columns["kind"] = np.fromiter((_KIND_CODES[tick.kind] for tick in ticks), np.uint8, count)
+        fields = zip(*map(msgspec.structs.astuple, ticks), strict=True)
+        by_name = dict(zip(cls.__slots__, fields, strict=True)) if ticks else {}
+        columns: dict[str, Any] = {
+            name: _objects(by_name.get(name, ())) for name in ("symbol", "venue")
+        }
+        codes = map(_KIND_CODES.__getitem__, by_name.get("kind", ()))
+        columns["kind"] = np.fromiter(codes, np.uint8, len(ticks))
         for name in ("sequence", "event_time_ns"):
-            columns[name] = np.fromiter((getattr(tick, name) for tick in ticks), np.int64, count)
-        for name in _FLOATS:
-            values = (getattr(tick, name) for tick in ticks)
-            floats = (np.nan if value is None else value for value in values)
-            columns[name] = np.fromiter(floats, np.float64, count)
+            columns[name] = np.array(by_name.get(name, ()), np.int64)
+        for name in _FLOATS:  # NumPy makes None a NaN
+            columns[name] = np.array(by_name.get(name, ()), np.float64)
         return cls(**columns)
+
+    @classmethod
+    def joined(cls, parts: Sequence["TickColumns"]) -> Self:
+        """Return the ticks of all ``parts``, one part after the other; at least one is needed."""
+        return cls(
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__)
+        )
 
     def __len__(self) -> int:
         """Return the number of ticks."""
@@ -67,21 +75,18 @@ class TickColumns:
 
     def ticks(self) -> list[Tick]:
         """Return the ticks as records."""
-        optional = {name: getattr(self, name).tolist() for name in OPTIONAL}
-        for name, values in optional.items():
-            absent = np.isnan(getattr(self, name)).nonzero()[0].tolist()
-            for row in absent:
-                values[row] = None
-        fields = (
+        columns = zip(
             self.symbol.tolist(),
             self.venue.tolist(),
-            [KINDS[code] for code in self.kind.tolist()],
+            map(KINDS.__getitem__, self.kind.tolist()),
             self.sequence.tolist(),
             self.event_time_ns.tolist(),
             self.price.tolist(),
             self.size.tolist(),
-            *optional.values(),
+            *(_with_none(getattr(self, name)) for name in OPTIONAL),
+            strict=True,
         )
+        # Written out, name by name: about four times as fast as a dict a tick.
         return [
             Tick(
                 symbol=symbol,
@@ -112,5 +117,22 @@ class TickColumns:
                 high,
                 low,
                 volatility,
-            ) in zip(*fields, strict=True)
+            ) in columns
         ]
+
+
+def _objects(values: Sequence[object]) -> npt.NDArray[np.object_]:
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column
+
+
+def _with_none(values: npt.NDArray[np.float64]) -> list[float | None]:
+    absent = np.isnan(values)
+    if absent.all():
+        return [None] * len(values)
+    if not absent.any():
+        return cast("list[float | None]", values.tolist())
+    column = values.astype(object)
+    column[absent] = None
+    return cast("list[float | None]", column.tolist())

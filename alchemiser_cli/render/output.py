@@ -9,7 +9,7 @@ import msgspec
 
 from alchemiser_cli.render.blocks import Block, Cell, TableBlock, TextBlock, View
 
-__all__ = ["SCHEMA_VERSION", "Format", "json_document", "plain_text", "show"]
+__all__ = ["SCHEMA_VERSION", "Format", "json_document", "plain_text", "show", "show_last"]
 
 SCHEMA_VERSION = 1
 
@@ -38,10 +38,24 @@ def show(view: View, chosen: Format | None = None, stream: TextIO | None = None)
     stream.flush()
 
 
+def show_last(view: View, chosen: Format | None = None) -> None:
+    """Write a result behind lines of JSON: as the last of them, or else on standard error."""
+    if chosen is Format.JSON:
+        encoded = msgspec.json.encode(_document(view.document), enc_hook=str)
+        sys.stdout.write(encoded.decode() + "\n")
+        sys.stdout.flush()
+    else:
+        show(view, chosen, sys.stderr)
+
+
 def json_document(document: dict[str, Any]) -> str:
     """Return one indented JSON document that begins with its ``schema_version``."""
-    encoded = msgspec.json.encode({"schema_version": SCHEMA_VERSION, **document}, enc_hook=str)
+    encoded = msgspec.json.encode(_document(document), enc_hook=str)
     return msgspec.json.format(encoded, indent=2).decode()
+
+
+def _document(document: dict[str, Any]) -> dict[str, Any]:
+    return {"schema_version": SCHEMA_VERSION, **document}
 
 
 def plain_text(blocks: Iterable[Block]) -> str:

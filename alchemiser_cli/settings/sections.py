@@ -25,6 +25,7 @@ __all__ = [
     "MarketSettings",
     "NotificationChannel",
     "PreflightSettings",
+    "QualityRule",
     "QualitySettings",
     "RegistrySettings",
     "ShmSettings",
@@ -120,7 +121,8 @@ class RegistrySettings(Section):
 
     url: Annotated[SecretStr | None, AfterValidator(registry_url)] = Field(
         None,
-        description="http(s)://HOST:PORT or file:FOLDER; unset: the folder registry in the home.",
+        description="http(s)://HOST:PORT, file:FOLDER or memory:NAME (this process only); "
+        "unset: the folder registry in the home.",
     )
     username: str | None = Field(None, description="Basic-auth user name.")
     password: SecretStr | None = Field(None, description="Basic-auth password.")
@@ -154,6 +156,9 @@ class ConsumerSettings(Section):
     max_poll_interval_s: float = Field(
         300.0, ge=1, le=86_400, description="Silence after which the group drops this consumer."
     )
+    max_outage_s: Seconds = Field(
+        600.0, description="How long a refusing broker or schema registry is waited for."
+    )
     latest_only: bool = Field(
         False,
         description="Under load, skip all but the newest waiting tick of a symbol.",
@@ -179,6 +184,17 @@ class DeadLetterSettings(Section):
     max_redrives: int = Field(3, ge=1, description="Redrives of one message before it is refused.")
 
 
+QualityRule = Literal[
+    "unknown-symbol",
+    "non-finite",
+    "non-positive",
+    "crossed-book",
+    "inconsistent-bar",
+    "clock-ahead",
+    "price-jump",
+]
+
+
 class QualitySettings(Section):
     """What is plausible in market data."""
 
@@ -186,7 +202,9 @@ class QualitySettings(Section):
         True,
         description="Set implausible ticks aside in TOPIC.quarantine.",
     )
-    rules_off: Names = Field((), description="Rules that are not applied.")
+    rules_off: Annotated[tuple[QualityRule, ...], BeforeValidator(_split_names)] = Field(
+        (), description="Rules that are not applied."
+    )
     symbols: Names = Field((), description="Known symbols; empty: any.")
     jump_sigmas: float = Field(
         12.0, gt=0, description="Robust deviations that a price may jump from its recent median."
@@ -195,6 +213,9 @@ class QualitySettings(Section):
         0.02, gt=0, description="Jump, as a fraction of the price, that is never implausible."
     )
     jump_window: int = Field(64, ge=8, le=4_096, description="Ticks of a symbol that are recent.")
+    jump_believed_after: int = Field(
+        5, ge=2, le=64, description="Consistent jumps in a row after which a new level is believed."
+    )
     max_ahead_s: Seconds = Field(5.0, description="How far a tick's time may be ahead of ours.")
     reorder_window: int = Field(
         64, ge=0, le=65_536, description="Sequences that a late tick may come after."
@@ -209,9 +230,19 @@ class FeedSettings(Section):
     """One live feed of market data."""
 
     plugin: str = Field("binance", description="Plugin that speaks the venue's protocol.")
-    url: str | None = Field(None, description="WebSocket URL; unset: the plugin's own.")
-    rest_url: str | None = Field(None, description="REST URL; unset: the plugin's own.")
+    url: str | None = Field(
+        None, pattern=r"^wss?://[^\s/?#]+", description="WebSocket URL; unset: the plugin's own."
+    )
+    rest_url: str | None = Field(
+        None, pattern=r"^https?://[^\s/?#]+", description="REST URL; unset: the plugin's own."
+    )
     symbols: Names = Field((), description="Symbols to subscribe to.")
+    kinds: Annotated[
+        tuple[Literal["trade", "quote", "bar"], ...], BeforeValidator(_split_names)
+    ] = Field(("trade",), min_length=1, description="Kinds of ticks to subscribe to.")
+    max_buffered: int = Field(
+        10_000, ge=1, description="Ticks that may wait for Kafka; beyond it they are dropped."
+    )
     silence_s: Seconds = Field(10.0, description="Silence after which the connection is renewed.")
     connect_timeout_s: Seconds = Field(10.0, description="Longest wait for a connection.")
     max_backoff_s: Seconds = Field(60.0, description="Longest wait between two attempts.")
@@ -246,6 +277,18 @@ class ShmSettings(Section):
         description="Where segments live.",
     )
     min_free_megabytes: int = Field(64, ge=0, description="Room that preflight asks for.")
+    max_age_s: Seconds = Field(
+        3_600.0, description="Age from which weights are expired and must not be acted on."
+    )
+    when_expired: Literal["hold", "flat"] = Field(
+        "flat", description="On expired weights: keep the positions, or go flat."
+    )
+    read_attempts: int = Field(
+        8, ge=1, le=1_000, description="Attempts of one read; then the last good weights stay."
+    )
+    hung_after_s: Seconds = Field(
+        900.0, description="Silence from which a living writer is reported as hung."
+    )
 
 
 class PreflightSettings(Section):
@@ -314,6 +357,15 @@ class BucketSettings(Section):
 
     consumer_handler_seconds: Buckets = Field(
         (), description="Buckets of the time that the handling of one message takes."
+    )
+    market_tick_enqueue_delay_seconds: Buckets = Field(
+        (), description="Buckets of the time from a tick's event to its producer."
+    )
+    market_tick_emit_latency_seconds: Buckets = Field(
+        (), description="Buckets of the time from the producer to the broker's acknowledgement."
+    )
+    market_tick_transit_seconds: Buckets = Field(
+        (), description="Buckets of the time from a message's timestamp to its consumer."
     )
 
 

@@ -58,15 +58,18 @@ def state_url(value: SecretStr | None) -> SecretStr | None:
 
 
 def registry_url(value: SecretStr | None) -> SecretStr | None:
-    """Accept ``http(s)://HOST[:PORT]`` and ``file:FOLDER``."""
+    """Accept ``http(s)://HOST[:PORT]``, ``file:FOLDER`` and ``memory:NAME``."""
     if value is None:
         return None
     parts = _split(value)
     if parts.scheme == "file":
         if not parts.path or parts.netloc:
             raise _malformed("a folder registry is written file:FOLDER")
+    elif parts.scheme == "memory":
+        if parts.netloc or parts.query:
+            raise _malformed("a registry in this process is written memory:NAME")
     elif parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _malformed("a registry is http(s)://HOST:PORT or file:FOLDER")
+        raise _malformed("a registry is http(s)://HOST:PORT, file:FOLDER or memory:NAME")
     return value
 
 

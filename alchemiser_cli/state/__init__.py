@@ -9,6 +9,7 @@ from alchemiser_cli.state.schema import (
     error_occurrence,
     error_resolution,
     progress,
+    redriven,
     strategy_status,
     threshold_sample,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "error_occurrence",
     "error_resolution",
     "progress",
+    "redriven",
     "strategy_status",
     "threshold_sample",
 ]

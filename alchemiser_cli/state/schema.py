@@ -29,12 +29,13 @@ __all__ = [
     "error_resolution",
     "metadata",
     "progress",
+    "redriven",
     "schema_version",
     "strategy_status",
     "threshold_sample",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -171,5 +172,18 @@ strategy_status = Table(
     Column("configured", Integer, nullable=False),
     Column("loaded", Integer, nullable=False),
     Column("detail", Text, nullable=False),  # JSON: strategy to reason why not loaded, or null
+    Column("at_ns", BigInteger, nullable=False),
+)
+
+# Dead letters that were sent back. The fingerprint is of the letter's content: a topic made anew
+# has other letters at the same offsets.
+redriven = Table(
+    "redriven",
+    metadata,
+    Column("topic", String(249), primary_key=True),  # the dead-letter topic
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("fingerprint", String(32), primary_key=True),
+    Column("sent_to", String(300), nullable=False),  # TOPIC/PARTITION/OFFSET
     Column("at_ns", BigInteger, nullable=False),
 )

@@ -1,19 +1,51 @@
-"""Kafka: the embedded cluster, Avro codec, schema registries, producer, replay and consumer."""
+"""Kafka: the embedded cluster, codecs, registries, producers, the consumer, dead letters."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from alchemiser_cli.streaming.batches import (
-        FailureCallback,
-        Received,
-        TickCallback,
+    from alchemiser_cli.streaming.acknowledged import (
+        AcknowledgedProducer,
+        Header,
+        Outgoing,
+        Sent,
     )
-    from alchemiser_cli.streaming.codec import TickDecoder, TickEncoder
+    from alchemiser_cli.streaming.codec import (
+        TickDecoder,
+        TickEncoder,
+    )
+    from alchemiser_cli.streaming.column_batches import (
+        ColumnsCallback,
+    )
+    from alchemiser_cli.streaming.columnar import (
+        ColumnDecoder,
+        DecodedColumns,
+    )
     from alchemiser_cli.streaming.consumer import (
         Consumer,
-        ConsumeResult,
-        LatencyMs,
+        SnapshotCallback,
+    )
+    from alchemiser_cli.streaming.dead_letters import (
+        DeadLetter,
+        DeadLetterLimit,
+        DeadLetterListing,
+        DeadLetterReader,
+        DeadLetters,
+        Failure,
+        ListedLetter,
+        Quarantine,
+        ReasonCount,
+        RedriveMemory,
+        Redriver,
+        RedriveResult,
+        RedriveStep,
+        Selection,
+        count_by_reason,
+        dead_letter_topic,
+        implausible,
+        list_letters,
+        quarantine_topic,
+        reason_of,
     )
     from alchemiser_cli.streaming.discovery import (
         Cluster,
@@ -24,11 +56,36 @@ if TYPE_CHECKING:
         own_cluster,
         serve,
     )
-    from alchemiser_cli.streaming.embedded import EmbeddedKafka
-    from alchemiser_cli.streaming.librdkafka import library_version
-    from alchemiser_cli.streaming.membership import PartitionProgress
-    from alchemiser_cli.streaming.playback import ReplayResult, replay
-    from alchemiser_cli.streaming.positions import Start
+    from alchemiser_cli.streaming.disposal import (
+        Disposal,
+        FailureCallback,
+    )
+    from alchemiser_cli.streaming.embedded import (
+        EmbeddedKafka,
+    )
+    from alchemiser_cli.streaming.envelopes import (
+        EnvelopeDecoder,
+        EnvelopeEncoder,
+        envelope_headers,
+        header_text,
+    )
+    from alchemiser_cli.streaming.events import (
+        EventProducer,
+    )
+    from alchemiser_cli.streaming.handling import (
+        OnlyCounted,
+        SetAside,
+    )
+    from alchemiser_cli.streaming.librdkafka import (
+        library_version,
+    )
+    from alchemiser_cli.streaming.playback import (
+        ReplayResult,
+        replay,
+    )
+    from alchemiser_cli.streaming.positions import (
+        Start,
+    )
     from alchemiser_cli.streaming.probe import (
         ClockSkew,
         ClusterInfo,
@@ -37,44 +94,110 @@ if TYPE_CHECKING:
         broker_metadata,
         consumer_group_offsets,
     )
-    from alchemiser_cli.streaming.producer import TickProducer
+    from alchemiser_cli.streaming.producer import (
+        TickProducer,
+    )
+    from alchemiser_cli.streaming.received import (
+        Received,
+        StopConsuming,
+        TickCallback,
+    )
     from alchemiser_cli.streaming.registry import (
         SchemaRegistry,
         open_registry,
         value_subject,
     )
-    from alchemiser_cli.streaming.topics import ensure_topic, require_topic
+    from alchemiser_cli.streaming.results import (
+        ConsumeResult,
+        ConsumerSnapshot,
+        LatencyMs,
+        PartitionProgress,
+    )
+    from alchemiser_cli.streaming.schemas import (
+        SchemaCache,
+    )
+    from alchemiser_cli.streaming.topic_map import (
+        TopicMap,
+        companion_topic,
+    )
+    from alchemiser_cli.streaming.topics import (
+        ensure_companion,
+        ensure_topic,
+        require_topic,
+    )
 
 __all__ = [
+    "AcknowledgedProducer",
     "ClockSkew",
     "Cluster",
     "ClusterInfo",
+    "ColumnDecoder",
+    "ColumnsCallback",
     "ConsumeResult",
     "Consumer",
+    "ConsumerSnapshot",
+    "DeadLetter",
+    "DeadLetterLimit",
+    "DeadLetterListing",
+    "DeadLetterReader",
+    "DeadLetters",
+    "DecodedColumns",
+    "Disposal",
     "EmbeddedKafka",
+    "EnvelopeDecoder",
+    "EnvelopeEncoder",
+    "EventProducer",
+    "Failure",
     "FailureCallback",
     "GroupOffset",
+    "Header",
     "LatencyMs",
+    "ListedLetter",
+    "OnlyCounted",
+    "Outgoing",
     "PartitionProgress",
+    "Quarantine",
+    "ReasonCount",
     "Received",
+    "RedriveMemory",
+    "RedriveResult",
+    "RedriveStep",
+    "Redriver",
     "ReplayResult",
+    "SchemaCache",
     "SchemaRegistry",
+    "Selection",
+    "Sent",
     "ServedBroker",
     "Serving",
+    "SetAside",
+    "SnapshotCallback",
     "Start",
+    "StopConsuming",
     "TickCallback",
     "TickDecoder",
     "TickEncoder",
     "TickProducer",
+    "TopicMap",
     "broker_clock_skew",
     "broker_metadata",
+    "companion_topic",
     "consumer_group_offsets",
+    "count_by_reason",
+    "dead_letter_topic",
+    "ensure_companion",
     "ensure_topic",
+    "envelope_headers",
     "find_served",
+    "header_text",
+    "implausible",
     "library_version",
+    "list_letters",
     "open_cluster",
     "open_registry",
     "own_cluster",
+    "quarantine_topic",
+    "reason_of",
     "replay",
     "require_topic",
     "serve",
@@ -84,9 +207,47 @@ __all__ = [
 # Names are imported when they are first used: a check of librdkafka's version, which lives in
 # this package too, then loads neither confluent_kafka nor fastavro.
 _HOMES = {
-    "batches": ("FailureCallback", "Received", "TickCallback"),
-    "codec": ("TickDecoder", "TickEncoder"),
-    "consumer": ("Consumer", "ConsumeResult", "LatencyMs"),
+    "acknowledged": (
+        "AcknowledgedProducer",
+        "Header",
+        "Outgoing",
+        "Sent",
+    ),
+    "codec": (
+        "TickDecoder",
+        "TickEncoder",
+    ),
+    "column_batches": ("ColumnsCallback",),
+    "columnar": (
+        "ColumnDecoder",
+        "DecodedColumns",
+    ),
+    "consumer": (
+        "Consumer",
+        "SnapshotCallback",
+    ),
+    "dead_letters": (
+        "DeadLetter",
+        "DeadLetterLimit",
+        "DeadLetterListing",
+        "DeadLetterReader",
+        "DeadLetters",
+        "Failure",
+        "ListedLetter",
+        "Quarantine",
+        "ReasonCount",
+        "RedriveMemory",
+        "RedriveResult",
+        "RedriveStep",
+        "Redriver",
+        "Selection",
+        "count_by_reason",
+        "dead_letter_topic",
+        "implausible",
+        "list_letters",
+        "quarantine_topic",
+        "reason_of",
+    ),
     "discovery": (
         "Cluster",
         "ServedBroker",
@@ -96,10 +257,27 @@ _HOMES = {
         "own_cluster",
         "serve",
     ),
+    "disposal": (
+        "Disposal",
+        "FailureCallback",
+    ),
     "embedded": ("EmbeddedKafka",),
+    "envelopes": (
+        "EnvelopeDecoder",
+        "EnvelopeEncoder",
+        "envelope_headers",
+        "header_text",
+    ),
+    "events": ("EventProducer",),
+    "handling": (
+        "OnlyCounted",
+        "SetAside",
+    ),
     "librdkafka": ("library_version",),
-    "membership": ("PartitionProgress",),
-    "playback": ("ReplayResult", "replay"),
+    "playback": (
+        "ReplayResult",
+        "replay",
+    ),
     "positions": ("Start",),
     "probe": (
         "ClockSkew",
@@ -110,8 +288,32 @@ _HOMES = {
         "consumer_group_offsets",
     ),
     "producer": ("TickProducer",),
-    "registry": ("SchemaRegistry", "open_registry", "value_subject"),
-    "topics": ("ensure_topic", "require_topic"),
+    "received": (
+        "Received",
+        "StopConsuming",
+        "TickCallback",
+    ),
+    "registry": (
+        "SchemaRegistry",
+        "open_registry",
+        "value_subject",
+    ),
+    "results": (
+        "ConsumeResult",
+        "ConsumerSnapshot",
+        "LatencyMs",
+        "PartitionProgress",
+    ),
+    "schemas": ("SchemaCache",),
+    "topic_map": (
+        "TopicMap",
+        "companion_topic",
+    ),
+    "topics": (
+        "ensure_companion",
+        "ensure_topic",
+        "require_topic",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

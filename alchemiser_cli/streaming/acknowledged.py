@@ -19,6 +19,9 @@ __all__ = ["AcknowledgedProducer", "Header", "Outgoing", "Sent"]
 
 _POLL_S = 0.05
 _ROOM_S = 0.01  # pause between tries while librdkafka's queue is full
+# How large a message may be is for the brokers to say: what one of them once took, and gave out
+# with longer headers, is not to fail at a limit of ours.
+_MAX_BYTES = 64 * 1024 * 1024
 
 Header = tuple[str, bytes | None]
 
@@ -54,6 +57,7 @@ class AcknowledgedProducer:
         self._kafka = kafka
         self._bootstrap = bootstrap
         self._producer: Producer | None = None
+        self._partitions: dict[str, int] = {}
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="alchemiser-producer", daemon=True)
 
@@ -63,7 +67,8 @@ class AcknowledgedProducer:
         Raises:
             KafkaSettingsError: ``kafka-settings``.
         """
-        self._producer = producer_client(self._kafka, self._bootstrap, **{"linger.ms": 0})
+        options = {"linger.ms": 0, "message.max.bytes": _MAX_BYTES}
+        self._producer = producer_client(self._kafka, self._bootstrap, **options)
         self._thread.start()
         return self
 
@@ -113,6 +118,29 @@ class AcknowledgedProducer:
             except KafkaException as error:  # for example a message above the size limit
                 raise _failed(message, kafka_error(error)) from error
         return await answer
+
+    async def same_partition(self, topic: str, partition: int) -> int:
+        """Return ``partition`` where ``topic`` has so many, else -1, which is: by the key.
+
+        The brokers are asked once a topic. Where they do not answer, or make no topic that is
+        named, it is -1 too, and sending tells why.
+        """
+        if topic not in self._partitions:
+            found = await asyncio.to_thread(self._count_partitions, topic)
+            if not found:
+                return -1
+            self._partitions[topic] = found
+        return partition if partition < self._partitions[topic] else -1
+
+    def _count_partitions(self, topic: str) -> int:
+        producer = self._producer
+        if producer is None:
+            return 0
+        try:
+            metadata = producer.list_topics(topic, timeout=self._kafka.request_timeout_s)
+        except KafkaException:
+            return 0
+        return len(metadata.topics[topic].partitions)
 
     def _poll(self) -> None:
         while not self._ending.is_set():

@@ -96,12 +96,21 @@ def consumer_config(
     """Return the configuration of a member of ``consumer.group`` that commits by itself never."""
     session_ms = _EMBEDDED_SESSION_TIMEOUT_MS if embedded else _SESSION_TIMEOUT_MS
     request_ms = round(kafka.request_timeout_s * 1_000)
-    return client_config(kafka, bootstrap) | {
+    poll_ms = round(consumer.max_poll_interval_s * 1_000)
+    config = client_config(kafka, bootstrap) | {
         "group.id": consumer.group,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
         "fetch.wait.max.ms": min(consumer.fetch_wait_ms, max(request_ms - 1, 0)),
+        "queued.max.messages.kbytes": consumer.prefetch_kilobytes,
+        "max.poll.interval.ms": poll_ms,
+    }
+    if consumer.protocol == "consumer":  # the broker decides the session and who gets what
+        return config | {"group.protocol": "consumer"}
+    session_ms = min(session_ms, poll_ms)  # librdkafka asks for that
+    return config | {
+        "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": session_ms,
         "heartbeat.interval.ms": session_ms // 4,
     }
@@ -136,14 +145,19 @@ def producer_client(kafka: KafkaSettings, bootstrap: str, **options: Any) -> Pro
 
 
 def consumer_client(
-    kafka: KafkaSettings, consumer: ConsumerSettings, bootstrap: str, **options: bool
+    kafka: KafkaSettings,
+    consumer: ConsumerSettings,
+    bootstrap: str,
+    *,
+    embedded: bool = False,
+    **options: Any,
 ) -> Consumer:
-    """Return a consumer that has not joined ``consumer.group`` yet; options as for its config.
+    """Return a consumer that has not joined ``consumer.group``; ``options`` are librdkafka's.
 
     Raises:
         KafkaSettingsError: ``kafka-settings``.
     """
-    return _made(Consumer, consumer_config(kafka, consumer, bootstrap, **options))
+    return _made(Consumer, consumer_config(kafka, consumer, bootstrap, embedded=embedded) | options)
 
 
 def _made(kind: Callable[[dict[str, Any]], Client], config: dict[str, Any]) -> Client:

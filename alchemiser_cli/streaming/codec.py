@@ -5,7 +5,6 @@ https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-d
 """
 
 import io
-import json
 import math
 import struct
 from typing import Any
@@ -14,15 +13,17 @@ import fastavro
 import msgspec
 from fastavro.read import SchemaResolutionError
 
-from alchemiser_cli.errors import MessageUndecodableError, SchemaNotFoundError
+from alchemiser_cli.clock import Clock
+from alchemiser_cli.market.columns import OPTIONAL
 from alchemiser_cli.market.ticks import Tick, tick_schema
+from alchemiser_cli.streaming.avro_tick import TickRecord
 from alchemiser_cli.streaming.registry import SchemaRegistry
+from alchemiser_cli.streaming.schemas import SchemaCache, WriterSchema, undecodable
 
 __all__ = ["TickDecoder", "TickEncoder"]
 
 _MAGIC = 0
 _HEADER = struct.Struct(">BI")
-_OPTIONAL = ("bid", "ask", "open", "high", "low", "implied_volatility")
 
 
 class TickEncoder:
@@ -36,27 +37,29 @@ class TickEncoder:
             RegistryUnreachableError: ``registry-unreachable``.
         """
         self.schema_id = registry.register(subject, tick_schema())
-        self._header = _HEADER.pack(_MAGIC, self.schema_id)
-        self._schema = fastavro.parse_schema(json.loads(tick_schema()))
+        self._record = TickRecord(_HEADER.pack(_MAGIC, self.schema_id))
 
     def encode(self, tick: Tick) -> bytes:
-        """Return the message's bytes."""
-        buffer = io.BytesIO()
-        buffer.write(self._header)
-        fastavro.schemaless_writer(buffer, self._schema, msgspec.structs.asdict(tick))
-        return buffer.getvalue()
+        """Return the message's bytes.
+
+        Raises:
+            TypeError: if a field does not hold what its type says.
+            ValueError: if a number takes more than 64 bits, or a text is not Unicode.
+        """
+        return self._record.encode(tick)
 
 
 class TickDecoder:
     """Message bytes to Tick, read by the writer's schema and resolved to ours."""
 
-    def __init__(self, registry: SchemaRegistry) -> None:
-        """Look schemas up in ``registry`` when their first message comes."""
-        self._registry = registry
-        self._own = json.loads(tick_schema())
-        self._reader = fastavro.parse_schema(json.loads(tick_schema()))
-        # id -> (writer's schema, reader's schema or None where both are the same)
-        self._schemas: dict[int, tuple[Any, Any]] = {}
+    def __init__(self, schemas: SchemaRegistry | SchemaCache, clock: Clock | None = None) -> None:
+        """Look schemas up when their first message comes.
+
+        Args:
+            schemas: a cache to share, or a registry.
+            clock: for the cache that is made of a registry; the system's by default.
+        """
+        self._schemas = SchemaCache.of(schemas, clock)
 
     def decode(self, data: bytes | None) -> Tick:
         """Return the tick in ``data``.
@@ -68,46 +71,35 @@ class TickDecoder:
             RegistryUnreachableError: ``registry-unreachable``; the message may be good.
         """
         if not data:
-            raise _undecodable("empty", "It has no value.")
+            raise undecodable("empty", "It has no value.")
         if len(data) < _HEADER.size:
-            raise _undecodable("truncated", f"{len(data)} bytes hold no schema id.")
+            raise undecodable("truncated", f"{len(data)} bytes hold no schema id.")
         magic, schema_id = _HEADER.unpack_from(data)
         if magic != _MAGIC:
-            raise _undecodable("wrong-magic", f"It begins with byte {magic} in place of 0.")
-        writer, reader = self._schemas.get(schema_id) or self._look_up(schema_id)
-        return _checked(_read(data, writer, reader, schema_id), schema_id)
-
-    def _look_up(self, schema_id: int) -> tuple[Any, Any]:
-        try:
-            schema = json.loads(self._registry.schema(schema_id))
-            parsed = fastavro.parse_schema(schema)
-        except SchemaNotFoundError as error:
-            raise _undecodable("unknown-schema", error.what, schema_id) from error
-        except (ValueError, TypeError, KeyError, fastavro.schema.SchemaParseException) as error:
-            why = f"Schema {schema_id} cannot be parsed: {error!r}."
-            raise _undecodable("wrong-schema", why, schema_id) from error
-        pair = parsed, None if schema == self._own else self._reader
-        self._schemas[schema_id] = pair
-        return pair
+            raise undecodable("wrong-magic", f"It begins with byte {magic} in place of 0.")
+        return _checked(_read(data, self._schemas.writer(schema_id)), schema_id)
 
 
-def _read(data: bytes, writer: Any, reader: Any, schema_id: int) -> Any:
+def _read(data: bytes, schema: WriterSchema) -> Any:
+    schema_id = schema.schema_id
+    if schema.bounds.needed and (why := schema.bounds.exceeded(data, _HEADER.size)):
+        raise undecodable("malformed", why, schema_id)
     buffer = io.BytesIO(data)
     buffer.seek(_HEADER.size)
     try:
-        record = fastavro.schemaless_reader(buffer, writer, reader)
+        record = fastavro.schemaless_reader(buffer, schema.parsed, schema.reader)
     except SchemaResolutionError as error:
         why = f"Schema {schema_id} does not resolve to a tick: {error}."
-        raise _undecodable("wrong-schema", why, schema_id) from error
+        raise undecodable("wrong-schema", why, schema_id) from error
     except (EOFError, IndexError) as error:
         why = "It ends inside the record, or names a branch or symbol that does not exist."
-        raise _undecodable("truncated", why, schema_id) from error
+        raise undecodable("truncated", why, schema_id) from error
     except Exception as error:
         # Arbitrary bytes make fastavro raise whatever its parts raise.
-        raise _undecodable("malformed", f"Reading failed: {error!r}.", schema_id) from error
+        raise undecodable("malformed", f"Reading failed: {error!r}.", schema_id) from error
     left = len(data) - buffer.tell()
     if left:
-        raise _undecodable("trailing-bytes", f"{left} bytes follow the record.", schema_id)
+        raise undecodable("trailing-bytes", f"{left} bytes follow the record.", schema_id)
     return record
 
 
@@ -115,23 +107,29 @@ def _checked(record: Any, schema_id: int) -> Tick:
     try:
         tick = msgspec.convert(record, Tick)
     except msgspec.ValidationError as error:
-        raise _undecodable("not-a-tick", f"{error}.", schema_id) from error
+        raise undecodable("not-a-tick", f"{error}.", schema_id) from error
     if not tick.symbol or not tick.venue or tick.sequence < 1:
         why = "A tick needs a symbol, a venue and a sequence from 1."
-        raise _undecodable("not-a-tick", why, schema_id)
-    numbers = [tick.price, tick.size]
-    numbers += [number for name in _OPTIONAL if (number := getattr(tick, name)) is not None]
-    if not all(map(math.isfinite, numbers)):
-        raise _undecodable("non-finite", "A number is NaN or infinite.", schema_id)
+        raise undecodable("not-a-tick", why, schema_id)
+    if not _all_finite(tick):
+        raise undecodable("non-finite", "A number is NaN or infinite.", schema_id)
     if tick.price <= 0:
-        raise _undecodable("non-positive", f"The price is {tick.price}.", schema_id)
+        raise undecodable("non-positive", f"The price is {tick.price}.", schema_id)
     return tick
 
 
-def _undecodable(reason: str, why: str, schema_id: int | None = None) -> MessageUndecodableError:
-    return MessageUndecodableError(
-        f"the message is not a tick ({reason})",
-        why=why,
-        next_step="Find its producer by topic, partition and offset; the message stays in Kafka.",
-        context={"reason": reason, "schema_id": schema_id},
+def _all_finite(tick: Tick) -> bool:
+    total = (
+        tick.price
+        + tick.size
+        + (tick.bid or 0.0)
+        + (tick.ask or 0.0)
+        + (tick.open or 0.0)
+        + (tick.high or 0.0)
+        + (tick.low or 0.0)
+        + (tick.implied_volatility or 0.0)
     )
+    if math.isfinite(total):
+        return True  # NaN and infinity do not leave a sum
+    numbers = (tick.price, tick.size, *(getattr(tick, name) for name in OPTIONAL))
+    return all(math.isfinite(number) for number in numbers if number is not None)

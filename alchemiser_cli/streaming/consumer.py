@@ -1,65 +1,55 @@
-"""Consuming ticks: batch after batch, until told to stop; commits only what is finished."""
+"""Consuming ticks: fetched in one thread, worked off on the event loop, committed when finished.
+
+The guarantee is *at least once*: an offset is committed when every message below it was worked
+off or set aside, never earlier; after a crash, what was finished since the last commit comes
+again. Order holds for each key; different keys are worked off at once.
+
+Source: the group protocol of KIP-429 (cooperative rebalancing) or KIP-848.
+"""
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TypeVar
-
-import msgspec
-from confluent_kafka import Message
+from typing import Any, Protocol
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
-from alchemiser_cli.errors import MessageUndecodableError
-from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
-from alchemiser_cli.streaming.batches import (
-    Batch,
-    BatchWorker,
-    FailureCallback,
-    Received,
-    Tally,
-    TickCallback,
-)
-from alchemiser_cli.streaming.codec import TickDecoder
-from alchemiser_cli.streaming.membership import GroupMember, PartitionProgress
+from alchemiser_cli.logs import get_logger
+from alchemiser_cli.market.quality import LatencyHistogram
+from alchemiser_cli.resilience import Retry, RetryPolicy
+from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings, QualitySettings
+from alchemiser_cli.streaming.column_batches import ColumnBatches, ColumnsCallback
+from alchemiser_cli.streaming.columnar import ColumnDecoder
+from alchemiser_cli.streaming.conflating import thin
+from alchemiser_cli.streaming.fetching import Fetcher, Intake
+from alchemiser_cli.streaming.handling import Handling, OnlyCounted, SetAside
+from alchemiser_cli.streaming.intake import ColumnIntake, TickIntake
+from alchemiser_cli.streaming.lanes import Lanes
+from alchemiser_cli.streaming.membership import GroupMember
+from alchemiser_cli.streaming.offsets import PartitionLease
 from alchemiser_cli.streaming.positions import Start, StartPositions
-from alchemiser_cli.streaming.sequences import SequenceCounter
+from alchemiser_cli.streaming.received import StopConsuming, TickCallback
+from alchemiser_cli.streaming.registry import SchemaRegistry
+from alchemiser_cli.streaming.results import (
+    ConsumeResult,
+    ConsumerSnapshot,
+    LatencyMs,
+    Tally,
+)
+from alchemiser_cli.streaming.schemas import SchemaCache
+from alchemiser_cli.streaming.watching import QualityWatch
+from alchemiser_cli.telemetry import SILENT, Telemetry
+from alchemiser_cli.telemetry.names import CONSUMED, FAILED, HANDLER_SECONDS, PROCESSED
 
-__all__ = ["ConsumeResult", "Consumer", "LatencyMs"]
+__all__ = ["Consumer", "SnapshotCallback"]
 
-_POLL_S = 0.1  # longest wait for a message before looking at the stop conditions
+_LOOK_S = 0.1  # how often stop conditions are looked at
+_RATE_OVER_S = 2.0
 _NS_PER_MS = 1_000_000
 
-Answer = TypeVar("Answer")
+_log = get_logger("market_data", "streaming.consumer")
 
-
-class LatencyMs(msgspec.Struct, frozen=True):
-    """From the poll that took a message to the end of its callback; None without messages."""
-
-    p50: float | None
-    p99: float | None
-
-
-class ConsumeResult(msgspec.Struct, frozen=True):
-    """What one run of a consumer did.
-
-    ``throughput_per_s`` counts from the poll that brought the first message to the end of the
-    last batch, so waiting for more at the end does not lower it.
-    """
-
-    group: str
-    topic: str
-    consumed: int
-    processed: int
-    failed: int
-    dead_lettered: int
-    quarantined: int
-    gaps: int
-    duplicates: int
-    partitions: list[PartitionProgress]
-    throughput_per_s: float
-    latency_ms: LatencyMs
-    duration_s: float
+SnapshotCallback = Callable[[ConsumerSnapshot], None]
 
 
 class Consumer:
@@ -71,16 +61,22 @@ class Consumer:
         settings: ConsumerSettings,
         bootstrap: str,
         topic: str,
-        decoder: TickDecoder,
+        schemas: SchemaRegistry | SchemaCache,
         clock: Clock,
+        *,
+        quality: QualitySettings | None = None,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         """Prepare a consumer of ``topic``; nothing is contacted yet."""
         self._kafka = kafka
         self._settings = settings
         self._bootstrap = bootstrap
         self._topic = topic
-        self._decoder = decoder
+        self._schemas = SchemaCache.of(schemas, clock)
         self._clock = clock
+        self._quality = quality or QualitySettings()
+        self._telemetry = telemetry
+        self._retry = Retry(RetryPolicy(attempts=settings.callback_attempts), clock)
 
     async def run(
         self,
@@ -90,171 +86,329 @@ class Consumer:
         max_messages: int | None = None,
         until_idle_s: float | None = None,
         stop: Callable[[], bool] = lambda: False,
-        on_failed: FailureCallback | None = None,
-        on_progress: Callable[[int, int | None], None] | None = None,
+        aside: SetAside | None = None,
+        on_snapshot: SnapshotCallback | None = None,
     ) -> ConsumeResult:
         """Consume until a stop condition holds, then commit and leave the group.
 
         Args:
             on_tick: awaited for each tick, for different keys at once and for one key in order,
-                for at most ``callback_timeout_s``. What it raises fails that message only.
+                for at most ``callback_timeout_s``. What it raises fails that message only; it is
+                awaited again first, where the error's class says that this can do no harm.
             start: "earliest", "latest", "committed" (the earliest where nothing was committed)
                 or a time in UTC nanoseconds; it holds for the first assignment of a partition.
             max_messages: end after this many.
             until_idle_s: end when no message came for so long, counted from the assignment.
-            stop: looked at between batches, and some ten times a second while idle.
-            on_failed: awaited for each failed message before its offset is committed; if it
-                raises, the run ends with that error and the offset is not committed.
-            on_progress: told the messages consumed so far, and ``max_messages``.
+            stop: looked at some ten times a second; what runs then may take
+                ``drain_timeout_s``, and what waits is left for the next run.
+            aside: where messages go that cannot be read, handled or believed.
+            on_snapshot: told how it goes, some ten times a second.
 
         Raises:
             BrokerUnreachableError: ``broker-unreachable`` after ``request_timeout_s``.
             TopicMissingError: ``topic-missing``.
             ConsumerGroupUnreadableError: ``consumer-group-unreadable``.
-            RegistryUnreachableError: ``registry-unreachable``; that batch is not committed.
+            RegistryUnreachableError: ``registry-unreachable``, at the start or after
+                ``max_outage_s``; what it concerns is not committed.
+            Exception: what ``aside`` raised; that message is not committed.
         """
-        started_ns = self._clock.monotonic_ns()
-        positions = StartPositions(start, self._kafka.request_timeout_s)
-        member = GroupMember(self._kafka, self._settings, self._bootstrap, self._topic, positions)
-        worker = BatchWorker(
-            on_tick, on_failed, member.offsets, self._settings.callback_timeout_s, self._clock
+        run = self._begin(start, max_messages, until_idle_s, stop, on_snapshot)
+        handling = Handling(
+            on_tick,
+            aside or OnlyCounted(),
+            run.tally,
+            run.latencies,
+            self._telemetry.histogram(HANDLER_SECONDS, topic=self._topic),
+            self._retry,
+            self._clock,
+            self._settings.callback_timeout_s,
         )
-        sequences = SequenceCounter()
-        idle = _Idle(until_idle_s, self._clock)
-        busy = _Busy()
-        # librdkafka's consumer is used by this one thread, from the join to the farewell.
-        with ThreadPoolExecutor(1, "alchemiser-consumer") as thread:
-            await _on(thread, member.join)
-            try:
-                while not (stop() or idle.over(member.assigned)):
-                    most = _room(self._settings.batch_size, max_messages, worker.tally.consumed)
-                    if most == 0:
-                        break
-                    asked_ns = self._clock.monotonic_ns()
-                    batch = await _on(thread, partial(self._take, member, positions, most))
-                    if not batch.messages:
-                        continue
-                    for message in batch.messages:
-                        if message.tick is not None:
-                            sequences.see(message.tick)
-                    await worker.work(batch)
-                    await _on(thread, member.commit)
-                    idle.again()
-                    busy.note(asked_ns, self._clock.monotonic_ns())
-                    if on_progress is not None:
-                        on_progress(worker.tally.consumed, max_messages)
-            finally:
-                partitions = await asyncio.shield(_on(thread, member.leave))
-        duration_s = (self._clock.monotonic_ns() - started_ns) / NS_PER_SECOND
-        return self._result(worker.tally, sequences, partitions, busy, duration_s)
-
-    def _take(self, member: GroupMember, positions: StartPositions, most: int) -> Batch:
-        while messages := member.take(most, _POLL_S):
-            taken_ns = self._clock.monotonic_ns()
-            received = [
-                self._received(message)
-                for message in messages
-                if not positions.too_early(_place(message), message.timestamp()[1])
-            ]
-            if received:
-                return Batch(received, taken_ns)
-        return Batch((), self._clock.monotonic_ns())
-
-    def _received(self, message: Message) -> Received:
-        tick = undecodable = None
-        try:
-            tick = self._decoder.decode(message.value())
-        except MessageUndecodableError as error:
-            undecodable = error
-        topic, partition = _place(message)
-        return Received(
-            topic=topic,
-            partition=partition,
-            offset=message.offset() or 0,
-            timestamp_ms=message.timestamp()[1],
-            key=message.key(),
-            value=message.value(),
-            tick=tick,
-            undecodable=undecodable,
+        lanes = Lanes(
+            handling,
+            run.tally,
+            self._clock,
+            concurrency=self._settings.concurrency,
+            timeout_s=self._settings.callback_timeout_s,
+            thin=thin if self._settings.latest_only else None,
+            on_change=run.notice,
         )
+        return await run.drive(lanes, self._intake(TickIntake, run))
 
-    def _result(
+    async def run_columns(
         self,
-        tally: Tally,
-        sequences: SequenceCounter,
-        partitions: list[PartitionProgress],
-        busy: "_Busy",
-        duration_s: float,
+        on_columns: ColumnsCallback,
+        *,
+        start: Start = "committed",
+        max_messages: int | None = None,
+        until_idle_s: float | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        aside: SetAside | None = None,
+        on_snapshot: SnapshotCallback | None = None,
     ) -> ConsumeResult:
+        """Consume as ``run`` does, but batch after batch as columns.
+
+        ``on_columns`` is awaited for one batch at a time, for at most ``callback_timeout_s``.
+        When it raises, it is called again with parts of that batch until the messages that fail
+        are found: what it does must be safe to do twice.
+
+        Raises:
+            StreamingError: as ``run``.
+        """
+        run = self._begin(start, max_messages, until_idle_s, stop, on_snapshot)
+        batches = ColumnBatches(
+            self._topic,
+            on_columns,
+            aside or OnlyCounted(),
+            run.tally,
+            run.latencies,
+            self._retry,
+            self._clock,
+            timeout_s=self._settings.callback_timeout_s,
+            on_change=run.notice,
+        )
+        return await run.drive(batches, self._intake(ColumnIntake, run))
+
+    def _begin(self, start: Start, *conditions: Any) -> "_Run":
+        positions = StartPositions(start, self._kafka.request_timeout_s)
+        watch = QualityWatch(self._quality, self._clock, self._telemetry)
+        return _Run(
+            self._kafka,
+            self._settings,
+            self._bootstrap,
+            self._topic,
+            positions,
+            watch,
+            self._clock,
+            self._telemetry,
+            *conditions,
+        )
+
+    def _intake(self, kind: Any, run: "_Run") -> Any:
+        decoder = ColumnDecoder(self._schemas, self._clock)
+        return kind(self._topic, decoder, run.positions, run.watch, self._clock)
+
+
+class _Stage(Protocol):
+    """Where delivered work goes; all of it belongs to the event loop."""
+
+    done: int
+    failure: BaseException | None
+
+    @property
+    def under_way(self) -> int: ...
+
+    def add(self, work: Any) -> None: ...
+
+    async def settle(self, leases: list[PartitionLease]) -> None: ...
+
+    async def close(self, deadline_s: float) -> None: ...
+
+
+class _Run:
+    """One run of a consumer, from the join to the farewell."""
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        settings: ConsumerSettings,
+        bootstrap: str,
+        topic: str,
+        positions: StartPositions,
+        watch: QualityWatch,
+        clock: Clock,
+        telemetry: Telemetry,
+        max_messages: int | None,
+        until_idle_s: float | None,
+        stop: Callable[[], bool],
+        on_snapshot: SnapshotCallback | None,
+    ) -> None:
+        self.positions = positions
+        self.watch = watch
+        self.tally = Tally()
+        self.latencies = LatencyHistogram()
+        self._settings = settings
+        self._topic = topic
+        self._clock = clock
+        self._counts = _Counts(self.tally, telemetry, topic)
+        self._max_messages = max_messages
+        self._until_idle_s = until_idle_s
+        self._stop = stop
+        self._on_snapshot = on_snapshot
+        self._started_ns = self._last_done_ns = clock.monotonic_ns()
+        self._rate = _Rate(clock)
+        self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._stage: _Stage | None = None
+        self._fetcher: Fetcher[Any] | None = None
+        self._member = GroupMember(
+            kafka, settings, bootstrap, topic, positions, clock, self._give_up
+        )
+
+    def notice(self) -> None:
+        """Look around soon: messages are done, or something failed."""
+        self._last_done_ns = self._clock.monotonic_ns()
+        if self._fetcher is not None:
+            self._fetcher.make_room()
+        self._wake.set()
+
+    async def drive(self, stage: _Stage, intake: Intake[Any]) -> ConsumeResult:
+        fetcher = self._fetcher = Fetcher(
+            self._member,
+            intake,
+            self._settings,
+            self._clock,
+            limit=self._max_messages,
+            deliver=lambda work: self._loop.call_soon_threadsafe(stage.add, work),
+            done=lambda: stage.done,
+            each_second=self.watch.take_stock,
+            ended=lambda: self._loop.call_soon_threadsafe(self._wake.set),
+        )
+        self._stage = stage
+        fetcher.start()
+        drain_s = self._settings.drain_timeout_s
+        try:
+            while not self._over(stage, fetcher):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_S):
+                        await self._wake.wait()
+                self._wake.clear()
+                self._tell(stage, fetcher)
+        except asyncio.CancelledError:
+            drain_s = 0.0
+            raise
+        finally:
+            fetcher.end()
+            await asyncio.shield(self._farewell(stage, fetcher, drain_s))
+        self._tell(stage, fetcher)
+        failure = stage.failure or fetcher.failure
+        if failure is not None and not isinstance(failure, StopConsuming):
+            raise failure
+        return self._result(fetcher)
+
+    def _over(self, stage: _Stage, fetcher: Fetcher[Any]) -> bool:
+        if stage.failure is not None or not fetcher.alive or self._stop():
+            return True
+        if stage.done < fetcher.delivered:
+            return False
+        return fetcher.complete or self._idle(fetcher)
+
+    def _idle(self, fetcher: Fetcher[Any]) -> bool:
+        if self._until_idle_s is None or fetcher.last_ns is None or fetcher.waiting_for:
+            return False
+        silent_ns = self._clock.monotonic_ns() - max(fetcher.last_ns, self._last_done_ns)
+        return silent_ns >= self._until_idle_s * NS_PER_SECOND
+
+    async def _farewell(self, stage: _Stage, fetcher: Fetcher[Any], drain_s: float) -> None:
+        await stage.close(drain_s)
+        while fetcher.alive:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    def _give_up(self, leases: list[PartitionLease]) -> None:
+        """Have nothing of ``leases`` worked on any more; called in the fetcher's thread."""
+        stage = self._stage
+        if not leases or stage is None:
+            return
+        self.watch.forget()
+        settled = asyncio.run_coroutine_threadsafe(stage.settle(leases), self._loop)
+        try:
+            settled.result(self._settings.drain_timeout_s)
+        except TimeoutError:
+            settled.cancel()
+            places = sorted(lease.place[1] for lease in leases)
+            _log.warning("partitions_not_drained", topic=self._topic, partitions=places)
+
+    def _tell(self, stage: _Stage, fetcher: Fetcher[Any]) -> None:
+        self._counts.publish()
+        if self._on_snapshot is None:
+            return
+        tally, stock = self.tally, self.watch.stock
+        self._on_snapshot(
+            ConsumerSnapshot(
+                consumed=tally.consumed,
+                processed=tally.processed,
+                failed=tally.failed,
+                dead_lettered=tally.dead_lettered,
+                quarantined=tally.quarantined,
+                conflated=tally.conflated,
+                gaps=stock.gaps,
+                duplicates=stock.duplicates,
+                reordered=stock.reordered,
+                under_way=stage.under_way,
+                rate_per_s=self._rate.of(tally.consumed),
+                lag=fetcher.lag,
+                latency_ms=_latency(self.latencies),
+                partitions=len(self._member.leases),
+                paused=fetcher.paused,
+                waiting_for=fetcher.waiting_for,
+                stale=[one.symbol or f"all of {one.venue}" for one in stock.stale],
+                limit=self._max_messages,
+            )
+        )
+
+    def _result(self, fetcher: Fetcher[Any]) -> ConsumeResult:
+        tally, stock = self.tally, self.watch.stock
+        busy_ns = self._last_done_ns - (fetcher.first_ns or self._last_done_ns)
         return ConsumeResult(
             group=self._settings.group,
             topic=self._topic,
             consumed=tally.consumed,
             processed=tally.processed,
             failed=tally.failed,
-            dead_lettered=0,
-            quarantined=0,
-            gaps=sequences.gaps,
-            duplicates=sequences.duplicates,
-            partitions=partitions,
-            throughput_per_s=tally.consumed / busy.seconds if busy.seconds else 0.0,
-            latency_ms=_latency(sorted(tally.latencies_ns)),
-            duration_s=duration_s,
+            dead_lettered=tally.dead_lettered,
+            quarantined=tally.quarantined,
+            conflated=tally.conflated,
+            gaps=stock.gaps,
+            duplicates=stock.duplicates,
+            reordered=stock.reordered,
+            rejoined=fetcher.rejoined,
+            partitions=fetcher.partitions,
+            throughput_per_s=tally.consumed * NS_PER_SECOND / busy_ns if busy_ns > 0 else 0.0,
+            latency_ms=_latency(self.latencies),
+            duration_s=(self._clock.monotonic_ns() - self._started_ns) / NS_PER_SECOND,
         )
 
 
-class _Idle:
-    """How long no message came, from the assignment on."""
+class _Counts:
+    """Passes a tally on to Prometheus, by what it grew."""
 
-    def __init__(self, limit_s: float | None, clock: Clock) -> None:
-        self._limit_s = limit_s
+    def __init__(self, tally: Tally, telemetry: Telemetry, topic: str) -> None:
+        self._tally = tally
+        self._counters = {
+            "consumed": telemetry.counter(CONSUMED, topic=topic),
+            "processed": telemetry.counter(PROCESSED, topic=topic),
+            "failed": telemetry.counter(FAILED, topic=topic),
+        }
+        self._published = dict.fromkeys(self._counters, 0)
+
+    def publish(self) -> None:
+        for name, counter in self._counters.items():
+            total = getattr(self._tally, name)
+            counter.inc(total - self._published[name])
+            self._published[name] = total
+
+
+class _Rate:
+    """Messages a second, of late."""
+
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._since_ns: int | None = None
+        self._marks: deque[tuple[int, int]] = deque()
 
-    def again(self) -> None:
-        self._since_ns = self._clock.monotonic_ns()
-
-    def over(self, assigned: bool) -> bool:
-        if self._limit_s is None or not assigned:
-            return False
-        if self._since_ns is None:
-            self.again()
-            return False
-        return self._clock.monotonic_ns() - self._since_ns >= self._limit_s * NS_PER_SECOND
+    def of(self, total: int) -> float:
+        now_ns = self._clock.monotonic_ns()
+        marks = self._marks
+        marks.append((now_ns, total))
+        while len(marks) > 2 and now_ns - marks[0][0] > _RATE_OVER_S * NS_PER_SECOND:
+            marks.popleft()
+        since_ns, before = marks[0]
+        return (total - before) * NS_PER_SECOND / (now_ns - since_ns) if now_ns > since_ns else 0.0
 
 
-class _Busy:
-    """The span from the first batch to the last."""
-
-    def __init__(self) -> None:
-        self._first_ns: int | None = None
-        self._last_ns = 0
-
-    def note(self, began_ns: int, ended_ns: int) -> None:
-        if self._first_ns is None:
-            self._first_ns = began_ns
-        self._last_ns = ended_ns
-
-    @property
-    def seconds(self) -> float:
-        return 0.0 if self._first_ns is None else (self._last_ns - self._first_ns) / NS_PER_SECOND
-
-
-async def _on(thread: ThreadPoolExecutor, call: Callable[[], Answer]) -> Answer:
-    return await asyncio.get_running_loop().run_in_executor(thread, call)
-
-
-def _room(batch_size: int, max_messages: int | None, consumed: int) -> int:
-    return batch_size if max_messages is None else min(batch_size, max_messages - consumed)
-
-
-def _place(message: Message) -> tuple[str, int]:
-    return message.topic() or "", message.partition() or 0
-
-
-def _latency(sorted_ns: list[int]) -> LatencyMs:
-    if not sorted_ns:
+def _latency(latencies: LatencyHistogram) -> LatencyMs:
+    p50, p99 = (latencies.percentile(share) for share in (50, 99))
+    if p50 is None or p99 is None:
         return LatencyMs(None, None)
-    last = len(sorted_ns) - 1
-    p50, p99 = (sorted_ns[round(last * share)] / _NS_PER_MS for share in (0.5, 0.99))
-    return LatencyMs(p50=p50, p99=p99)
+    return LatencyMs(p50=p50 / _NS_PER_MS, p99=p99 / _NS_PER_MS)

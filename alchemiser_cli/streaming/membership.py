@@ -1,8 +1,10 @@
 """One member of a consumer group; every method blocks and belongs on one and the same thread."""
 
-import msgspec
+from collections.abc import Callable, Iterable
+
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.errors import StreamingError
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
@@ -13,31 +15,23 @@ from alchemiser_cli.streaming.failures import (
     kafka_error,
     translated,
 )
-from alchemiser_cli.streaming.offsets import OffsetTracker
+from alchemiser_cli.streaming.offsets import PartitionLease
 from alchemiser_cli.streaming.positions import StartPositions
 from alchemiser_cli.streaming.probe import broker_metadata
+from alchemiser_cli.streaming.results import PartitionProgress
 from alchemiser_cli.streaming.topics import partitions_of
 
-__all__ = ["GroupMember", "PartitionProgress"]
+__all__ = ["GroupMember"]
 
 _log = get_logger("market_data", "streaming.consumer")
 
 
-class PartitionProgress(msgspec.Struct, frozen=True):
-    """How far the group is in one partition.
-
-    ``committed_offset`` is the next to read, None where nothing was committed; ``lag`` counts
-    the messages after it, None where the broker did not tell.
-    """
-
-    topic: str
-    partition: int
-    committed_offset: int | None
-    lag: int | None
-
-
 class GroupMember:
-    """Joins, takes, commits and leaves; knows its partitions."""
+    """Joins, takes, pauses, commits and leaves; holds a lease of each partition it has.
+
+    ``give_up`` is called with leases before their partitions go to another member; it returns
+    when nothing of them is worked on any more, or after its own deadline.
+    """
 
     def __init__(
         self,
@@ -46,6 +40,8 @@ class GroupMember:
         bootstrap: str,
         topic: str,
         positions: StartPositions,
+        clock: Clock,
+        give_up: Callable[[list[PartitionLease]], None],
     ) -> None:
         """Prepare a member; nothing is contacted yet."""
         self._kafka = kafka
@@ -54,11 +50,15 @@ class GroupMember:
         self._bootstrap = bootstrap
         self._topic = topic
         self._positions = positions
+        self._clock = clock
+        self._give_up = give_up
         self._consumer: Consumer | None = None
         self._failure: StreamingError | None = None
-        self.offsets = OffsetTracker()
-        self.partitions: set[tuple[str, int]] = set()
+        self._epoch = 0
+        self._committed_ns = 0
+        self.leases: dict[int, PartitionLease] = {}
         self.assigned = False
+        self.paused = False
 
     def join(self) -> None:
         """Check broker, topic and group, then subscribe.
@@ -71,24 +71,29 @@ class GroupMember:
         info = broker_metadata(self._kafka, self._bootstrap)
         partitions = partitions_of(info, self._topic, self._bootstrap)
         consumer = consumer_client(
-            self._kafka, self._settings, self._bootstrap, embedded=info.embedded
+            self._kafka,
+            self._settings,
+            self._bootstrap,
+            embedded=info.embedded,
+            on_commit=self._on_commit,
         )
         places = [TopicPartition(self._topic, number) for number in range(partitions)]
         try:
             consumer.committed(places, timeout=self._kafka.request_timeout_s)
         except KafkaException as error:
             raise group_unreadable(self._group, self._bootstrap, kafka_error(error)) from error
-        self._consumer = consumer
         consumer.subscribe(
             [self._topic],
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
         )
+        self._consumer = consumer
+        self._committed_ns = self._clock.monotonic_ns()
         _log.info("consumer_group_joined", group=self._group, topic=self._topic)
 
     def take(self, most: int, wait_s: float) -> list[Message]:
-        """Return up to ``most`` messages: those there now, or the first within ``wait_s``.
+        """Return up to ``most`` messages; an empty list after ``wait_s`` without any.
 
         Raises:
             TopicMissingError: ``topic-missing`` if it was deleted or may not be read.
@@ -99,45 +104,92 @@ class GroupMember:
         consumer = self._joined()
         first = consumer.poll(wait_s)
         if self._failure is not None:
-            raise self._failure
+            failure, self._failure = self._failure, None
+            raise failure
         if first is None:
             return []
         taken = [first]
         if most > 1:
             taken += consumer.consume(most - 1, timeout=0)
-        return [message for message in taken if self._usable(message)]
+        return [message for message in taken if message.error() is None or self._usable(message)]
 
-    def commit(self) -> None:
-        """Commit what is finished, and wait for the broker's answer.
+    def pause(self) -> None:
+        """Fetch no more, while ``take`` keeps the membership alive."""
+        self.paused = True
+        self._joined().pause(self._places())
 
-        A refused commit is logged and its offsets are tried again with the next one.
+    def resume(self) -> None:
+        """Fetch again."""
+        self.paused = False
+        self._joined().resume(self._places())
+
+    def commit_when_due(self) -> None:
+        """Ask for a commit of what is finished, if ``commit_interval_s`` went by.
+
+        Nothing waits for the answer; what a broker refuses is asked again with the next one.
         """
-        moved = self.offsets.committable()
-        if moved:
-            self._commit(moved)
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._committed_ns < self._settings.commit_interval_s * NS_PER_SECOND:
+            return
+        self._committed_ns = now_ns
+        if moved := self._moved(self.leases.values()):
+            try:
+                self._joined().commit(offsets=moved, asynchronous=True)
+            except KafkaException as error:
+                self._not_committed(kafka_error(error))
+
+    def lag(self) -> int | None:
+        """Return how many messages the last fetches left behind, None before the first."""
+        consumer, behind = self._joined(), None
+        for place in consumer.position(self._places()):
+            if place.offset < 0:
+                continue
+            _, high = consumer.get_watermark_offsets(place, cached=True)
+            if high >= 0:
+                behind = (behind or 0) + max(0, high - place.offset)
+        return behind
 
     def leave(self) -> list[PartitionProgress]:
-        """Commit, leave the group at once, and return how far it is in our partitions.
+        """Give up and commit, leave the group, and return how far it is in our partitions.
 
         A member that cannot reach the broker is dropped without commit and farewell: both would
         wait for the session's end, and the partitions go to others then anyway.
         """
-        consumer = self._joined()
-        places = sorted(self.partitions)
+        if self._consumer is None:
+            return []
+        consumer = self._consumer
+        leases = sorted(self.leases.values(), key=lambda lease: lease.place)
+        self._give_up(leases)
         reachable = self._reachable(consumer)
+        progress = None
         if reachable:
-            self.commit()
-        progress = self._progress(consumer, places) if reachable else None
-        if reachable:
+            self._commit(leases)
+            progress = self._progress(consumer, leases)
             consumer.close()
         self._consumer = None
         _log.info("consumer_group_left", group=self._group, topic=self._topic, clean=reachable)
-        return progress or [PartitionProgress(*place, None, None) for place in places]
+        return progress or [PartitionProgress(*lease.place, None, None) for lease in leases]
+
+    def rejoin(self) -> None:
+        """Drop a client that cannot go on, with all that is not committed, and join anew.
+
+        Raises:
+            StreamingError: as ``join``.
+        """
+        if self._consumer is not None:
+            self._drop("partitions_lost", list(self.leases.values()))
+            self._consumer.close()
+            self._consumer = None
+        self.paused = False
+        self.join()
 
     def _joined(self) -> Consumer:
         if self._consumer is None:
             raise RuntimeError("the consumer has not joined its group")
         return self._consumer
+
+    def _places(self) -> list[TopicPartition]:
+        return [TopicPartition(*lease.place) for lease in self.leases.values()]
 
     def _usable(self, message: Message) -> bool:
         error = message.error()
@@ -148,18 +200,39 @@ class GroupMember:
         _log.warning("kafka_error", kafka_error=error.name(), why=error.str())
         return False
 
-    def _commit(self, moved: dict[tuple[str, int], int]) -> None:
-        offsets = [TopicPartition(*place, offset) for place, offset in moved.items()]
+    def _moved(self, leases: Iterable[PartitionLease]) -> list[TopicPartition]:
+        moved = []
+        for lease in leases:
+            offset = lease.committable
+            if offset is not None:
+                lease.asked = offset
+                moved.append(TopicPartition(*lease.place, offset))
+        return moved
+
+    def _commit(self, leases: list[PartitionLease]) -> None:
+        """Commit what is finished and wait for the answer."""
+        for lease in leases:
+            lease.asked = lease.committed  # an answer under way may still be a refusal
+        if not (moved := self._moved(leases)):
+            return
         try:
-            answers = self._joined().commit(offsets=offsets, asynchronous=False)
+            answers = self._joined().commit(offsets=moved, asynchronous=False)
         except KafkaException as error:
             self._not_committed(kafka_error(error))
-            return
+        else:
+            self._on_commit(None, answers)
+
+    def _on_commit(self, error: KafkaError | None, answers: list[TopicPartition]) -> None:
         for answer in answers:
-            if answer.error is None:
-                self.offsets.committed((answer.topic, answer.partition), answer.offset)
-            else:
-                self._not_committed(answer.error)
+            lease = self.leases.get(answer.partition)
+            refused = error or answer.error
+            if refused is not None:
+                self._not_committed(refused)
+            if lease is not None:
+                if refused is None:
+                    lease.committed = answer.offset
+                elif lease.asked == answer.offset:
+                    lease.asked = lease.committed
 
     def _not_committed(self, error: KafkaError) -> None:
         _log.warning(
@@ -174,46 +247,55 @@ class GroupMember:
         return True
 
     def _progress(
-        self, consumer: Consumer, places: list[tuple[str, int]]
+        self, consumer: Consumer, leases: list[PartitionLease]
     ) -> list[PartitionProgress] | None:
         timeout_s = self._kafka.request_timeout_s
         progress = []
+        places = [TopicPartition(*lease.place) for lease in leases]
         try:
-            answers = consumer.committed([TopicPartition(*place) for place in places], timeout_s)
-            for place, answer in zip(places, answers, strict=True):
+            for answer in consumer.committed(places, timeout_s) if places else ():
                 low, high = consumer.get_watermark_offsets(answer, timeout=timeout_s)
                 committed = answer.offset if answer.offset >= 0 else None
                 lag = high - (low if committed is None else max(committed, low))
-                progress.append(PartitionProgress(*place, committed, lag))
+                progress.append(PartitionProgress(answer.topic, answer.partition, committed, lag))
         except KafkaException:
             return None
         return progress
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:
-            consumer.assign(self._positions.choose(consumer, partitions))
+            consumer.incremental_assign(self._positions.choose(consumer, partitions))
+            if self.paused:
+                consumer.pause(partitions)
         except KafkaException as error:
             self._failure = group_unreadable(self._group, self._bootstrap, kafka_error(error))
             return
-        places = [(place.topic, place.partition) for place in partitions]
-        self.partitions = set(places)
+        for place in partitions:
+            self._epoch += 1
+            lease = PartitionLease((place.topic, place.partition), self._epoch)
+            self.leases[place.partition] = lease
         self.assigned = True
-        _log.info("partitions_assigned", group=self._group, partitions=_numbers(places))
+        numbers = sorted(place.partition for place in partitions)
+        _log.info("partitions_assigned", group=self._group, partitions=numbers, epoch=self._epoch)
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self.commit()
-        self._drop("partitions_revoked", partitions)
+        leases = self._held(partitions)
+        self._give_up(leases)
+        self._commit(leases)
+        self._drop("partitions_revoked", leases)
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._drop("partitions_lost", partitions)  # another member has them: commit nothing
+        # Another member has them already: commit nothing.
+        self._drop("partitions_lost", self._held(partitions))
 
-    def _drop(self, event: str, partitions: list[TopicPartition]) -> None:
-        places = [(place.topic, place.partition) for place in partitions]
-        for place in places:
-            self.offsets.forget(place)
-            self.partitions.discard(place)
-        _log.info(event, group=self._group, partitions=_numbers(places))
+    def _held(self, partitions: list[TopicPartition]) -> list[PartitionLease]:
+        return [
+            self.leases[place.partition] for place in partitions if place.partition in self.leases
+        ]
 
-
-def _numbers(places: list[tuple[str, int]]) -> list[int]:
-    return sorted(partition for _, partition in places)
+    def _drop(self, event: str, leases: list[PartitionLease]) -> None:
+        for lease in leases:
+            lease.held = False
+            self.leases.pop(lease.place[1], None)
+        numbers = sorted(lease.place[1] for lease in leases)
+        _log.info(event, group=self._group, partitions=numbers)

@@ -1,42 +1,48 @@
-"""Which offsets may be committed: only those below the lowest message that is not finished."""
+"""What may be committed of a partition while it is ours: nothing above the lowest unfinished."""
 
-__all__ = ["OffsetTracker"]
+from collections import deque
 
-Partition = tuple[str, int]
+__all__ = ["PartitionLease"]
 
 
-class OffsetTracker:
-    """Follows messages from the poll to their end, by partition."""
+class PartitionLease:
+    """One assignment of one partition, from its assignment to its revocation.
 
-    def __init__(self) -> None:
-        """Begin with no partition."""
-        self._unfinished: dict[Partition, set[int]] = {}
-        self._next: dict[Partition, int] = {}
-        self._committed: dict[Partition, int] = {}
+    The event loop begins and finishes offsets; the thread that owns the consumer reads
+    ``position`` and commits it. A partition that is revoked and comes back has another lease, so
+    what finishes late under the old one can never be committed: this object is the fence.
+    ``epoch`` tells the leases of a partition apart in logs.
+    """
 
-    def begin(self, partition: Partition, offset: int) -> None:
-        """Note a message that was taken; within a partition, offsets come in order."""
-        self._unfinished.setdefault(partition, set()).add(offset)
-        self._next[partition] = offset + 1
+    __slots__ = ("_done", "_pending", "asked", "committed", "epoch", "held", "place", "position")
 
-    def finish(self, partition: Partition, offset: int) -> None:
-        """Note that a message needs nothing more; unknown ones (a lost partition) are ignored."""
-        self._unfinished.get(partition, set()).discard(offset)
+    def __init__(self, place: tuple[str, int], epoch: int) -> None:
+        """Begin with nothing known of ``place``, a topic and a partition."""
+        self.place = place
+        self.epoch = epoch
+        self.held = True  # False from the moment that the partition is to be given up
+        self.position: int | None = None  # the group would start from here again
+        self.asked: int | None = None
+        self.committed: int | None = None
+        self._pending: deque[int] = deque()
+        self._done: dict[int, int] = {}
 
-    def committable(self) -> dict[Partition, int]:
-        """Return, where it moved, the offset that the group would start from again."""
-        moved = {}
-        for partition, following in self._next.items():
-            position = min(self._unfinished[partition], default=following)
-            if position > self._committed.get(partition, -1):
-                moved[partition] = position
-        return moved
+    def begin(self, offset: int) -> None:
+        """Note a message, or the first of a run of messages, that is to be worked off."""
+        self._pending.append(offset)
 
-    def committed(self, partition: Partition, offset: int) -> None:
-        """Note what the broker confirmed."""
-        self._committed[partition] = offset
+    def finish(self, offset: int, following: int) -> None:
+        """Note that what began at ``offset`` needs nothing more; ``following`` is the next."""
+        pending = self._pending
+        if pending[0] != offset:
+            self._done[offset] = following
+            return
+        pending.popleft()
+        while pending and pending[0] in self._done:
+            following = self._done.pop(pending.popleft())
+        self.position = following
 
-    def forget(self, partition: Partition) -> None:
-        """Drop a partition that was taken away."""
-        for kept in (self._unfinished, self._next, self._committed):
-            kept.pop(partition, None)
+    @property
+    def committable(self) -> int | None:
+        """The position where it moved since a commit was asked for, else None."""
+        return None if self.position == self.asked else self.position

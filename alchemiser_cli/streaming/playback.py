@@ -46,6 +46,8 @@ def replay(
 ) -> ReplayResult:
     """Send ``ticks`` in their order and wait until all are acknowledged.
 
+    A message that is given up ends the replay: what came after it would leave a gap.
+
     Args:
         ticks: ordered by event time.
         producer: inside its block.
@@ -71,7 +73,7 @@ def replay(
         if speed is not None:
             due_ns = started_ns + round((tick.event_time_ns - first_ns) / speed)
             _wait_until(due_ns, producer, clock, stop)
-        if stop():
+        if stop() or producer.failed:
             break
         size += producer.send(tick)
         sent += 1
@@ -100,6 +102,6 @@ def replay(
 def _wait_until(
     due_ns: int, producer: TickProducer, clock: Clock, stop: Callable[[], bool]
 ) -> None:
-    while not stop() and (left_ns := due_ns - clock.monotonic_ns()) > 0:
+    while not (stop() or producer.failed) and (left_ns := due_ns - clock.monotonic_ns()) > 0:
         clock.sleep(min(left_ns / NS_PER_SECOND, _PAUSE_S))
         producer.poll()

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, Message, TopicPartition
 
 __all__ = ["Start", "StartPositions"]
 
@@ -42,11 +42,17 @@ class StartPositions:
         self._begun.update((place.topic, place.partition) for place in fresh)
         return fresh + again
 
-    def too_early(self, place: tuple[str, int], timestamp_ms: int) -> bool:
+    @property
+    def scanning(self) -> bool:
+        """Whether a partition is still before the time to start from."""
+        return bool(self._scanning)
+
+    def too_early(self, message: Message) -> bool:
         """Tell whether a message lies before the start time, in a partition that is scanned."""
+        place = message.topic() or "", message.partition() or 0
         if place not in self._scanning:
             return False
-        if isinstance(self._start, int) and timestamp_ms < self._start // _NS_PER_MS:
+        if isinstance(self._start, int) and message.timestamp()[1] < self._start // _NS_PER_MS:
             return True
         self._scanning.discard(place)  # as with an index: all after the first match count
         return False

@@ -5,14 +5,17 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from alchemiser_cli.errors import AlchemiserError
+from alchemiser_cli.market.quality import Violation
 from alchemiser_cli.market.ticks import Tick
 from alchemiser_cli.streaming.acknowledged import Header
 
-__all__ = ["FailureCallback", "Received", "TickCallback"]
+__all__ = ["Received", "StopConsuming", "TickCallback"]
 
 
 class Received(msgspec.Struct, frozen=True):
     """One message as it came: with its ``tick``, or else with why it is ``undecodable``.
+
+    A ``violation`` says which rule the tick breaks.
 
     ``timestamp_ms`` is UTC, as the producer or the broker stamped it.
     """
@@ -26,6 +29,7 @@ class Received(msgspec.Struct, frozen=True):
     headers: Sequence[Header] = ()
     tick: Tick | None = None
     undecodable: AlchemiserError | None = None
+    violation: Violation | None = None
 
     @property
     def place(self) -> tuple[str, int]:
@@ -33,5 +37,8 @@ class Received(msgspec.Struct, frozen=True):
         return self.topic, self.partition
 
 
+class StopConsuming(Exception):  # noqa: N818  a wish, not an error
+    """A callback raises it to end the run; its message is not finished and comes again."""
+
+
 TickCallback = Callable[[Tick, Received], Awaitable[None]]
-FailureCallback = Callable[[Received, AlchemiserError], Awaitable[None]]

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Protocol
 
+from alchemiser_cli.clock import Clock, SystemClock
 from alchemiser_cli.settings.sections import RegistrySettings
 
 __all__ = ["SchemaRegistry", "open_registry", "value_subject"]
 
 _FOLDER_PREFIX = "file:"
+_MEMORY_PREFIX = "memory:"
 
 
 class SchemaRegistry(Protocol):
@@ -51,12 +53,18 @@ def value_subject(topic: str) -> str:
     return f"{topic}-value"
 
 
-def open_registry(settings: RegistrySettings, url: str) -> SchemaRegistry:
+def open_registry(
+    settings: RegistrySettings, url: str, clock: Clock | None = None
+) -> SchemaRegistry:
     """Return the registry that ``url`` names; nothing is contacted or written yet.
+
+    One over HTTP is asked again within ``settings.timeout_s`` when it does not answer.
 
     Args:
         settings: credentials and timeout of an HTTP registry.
-        url: ``file:FOLDER`` or ``http(s)://HOST:PORT``, already resolved and validated.
+        url: ``file:FOLDER``, ``http(s)://HOST:PORT``, or ``memory:NAME`` for the one of that
+            name, which may be empty, in this process; already resolved and validated.
+        clock: waits before a registry is asked again; None for the system's.
     """
     if url.startswith(_FOLDER_PREFIX):
         from alchemiser_cli.streaming.registry_folder import FolderRegistry
@@ -65,6 +73,12 @@ def open_registry(settings: RegistrySettings, url: str) -> SchemaRegistry:
         if path.startswith("//"):  # file:///FOLDER
             path = path.removeprefix("//")
         return FolderRegistry(Path(path))
-    from alchemiser_cli.streaming.registry_http import HttpRegistry
+    if url.startswith(_MEMORY_PREFIX):
+        from alchemiser_cli.streaming.registry_memory import shared_registry
 
-    return HttpRegistry(settings, url)
+        return shared_registry(url.removeprefix(_MEMORY_PREFIX))
+    from alchemiser_cli.streaming.registry_http import HttpRegistry
+    from alchemiser_cli.streaming.registry_retrying import RetryingRegistry
+
+    registry = HttpRegistry(settings, url)
+    return RetryingRegistry(registry, clock or SystemClock(), deadline_s=settings.timeout_s)

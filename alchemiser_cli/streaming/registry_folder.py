@@ -1,25 +1,23 @@
 """A schema registry that is a folder: one file a schema, one file a subject."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from fastavro.schema import SchemaParseException, UnknownType, parse_schema
 
-from alchemiser_cli.errors import (
-    RegistryUnreachableError,
-    SchemaIncompatibleError,
-    SchemaNotFoundError,
-)
+from alchemiser_cli.errors import RegistryUnreachableError, SchemaNotFoundError
 from alchemiser_cli.streaming.compatibility import incompatibilities
 from alchemiser_cli.streaming.files import locked, make_private_folder, write_atomically
+from alchemiser_cli.streaming.registry_schemas import (
+    canonical,
+    parsed_schema,
+    possible_ids,
+    refuse_incompatible,
+)
 
 __all__ = ["FolderRegistry"]
-
-_LARGEST_ID = 2**31 - 1  # the wire format's id is a signed 32-bit number
 
 
 class FolderRegistry:
@@ -44,12 +42,12 @@ class FolderRegistry:
             HomeNotWritableError: ``home-not-writable``.
             DiskFullError: ``disk-full``.
         """
-        parsed = _parsed(subject, schema)
+        parsed = parsed_schema(subject, schema)
         make_private_folder(self._folder)
         with locked(self._folder / ".lock"):
             versions = self._versions(subject)
             if versions:
-                self._refuse_incompatible(subject, parsed, versions[-1])
+                refuse_incompatible(subject, parsed, (versions[-1], self.schema(versions[-1])))
             schema_id = self._add(parsed)
             if versions[-1:] != [schema_id]:
                 content = msgspec.json.encode([*versions, schema_id])
@@ -74,6 +72,7 @@ class FolderRegistry:
                 next_step="Point registry.url at the registry that the producer used.",
                 context={"schema_id": schema_id, "folder": str(self._folder)},
             )
+        self._refuse_altered(schema_id, text)
         self._schemas[schema_id] = text
         return text
 
@@ -93,33 +92,29 @@ class FolderRegistry:
             SchemaIncompatibleError: ``schema-incompatible`` if ``schema`` is no Avro schema.
             RegistryUnreachableError: ``registry-unreachable`` if a file cannot be read.
         """
-        parsed = _parsed(subject, schema)
+        parsed = parsed_schema(subject, schema)
         latest = self.latest(subject)
         return latest is None or not incompatibilities(parsed, json.loads(latest[1]))
 
     def close(self) -> None:
         """Do nothing: a folder holds no connection."""
 
-    def _refuse_incompatible(self, subject: str, parsed: Any, latest: int) -> None:
-        reasons = incompatibilities(parsed, json.loads(self.schema(latest)))
-        if reasons:
-            raise SchemaIncompatibleError(
-                f"the new schema of {subject!r} cannot replace schema {latest}",
-                why=f"It cannot read what was written: {'; '.join(reasons)}.",
-                next_step="Give new fields a default, and keep the types and names of old ones.",
-                context={"subject": subject, "latest": latest, "reasons": reasons},
-            )
-
     def _add(self, parsed: Any) -> int:
-        text = json.dumps(parsed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        digest = hashlib.sha256(text.encode()).digest()
-        schema_id = int.from_bytes(digest[:4], "big") % _LARGEST_ID + 1
-        while (there := self._read(self._schema_path(schema_id))) is not None:
-            if there == text:
-                return schema_id
-            schema_id = schema_id % _LARGEST_ID + 1  # another schema's hash begins alike
-        write_atomically(self._schema_path(schema_id), text.encode())
+        text = canonical(parsed)
+        paths = ((one, self._schema_path(one)) for one in possible_ids(text))
+        schema_id, path = next(one for one in paths if self._read(one[1]) in {None, text})
+        if not path.exists():
+            write_atomically(path, text.encode())
         return schema_id
+
+    def _refuse_altered(self, schema_id: int, text: str) -> None:
+        """Refuse a text that did not get this id: it would misread what was written."""
+        for one in possible_ids(canonical(json.loads(text))):
+            if one == schema_id:
+                return
+            if not self._schema_path(one).exists():
+                why = "it was changed after it was registered"
+                raise _damaged(self._schema_path(schema_id), why)
 
     def _versions(self, subject: str) -> list[int]:
         path = self._subject_path(subject)
@@ -135,7 +130,7 @@ class FolderRegistry:
             json.loads(text)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise _damaged(path, str(error)) from error
         return text
 
@@ -144,20 +139,6 @@ class FolderRegistry:
 
     def _subject_path(self, subject: str) -> Path:
         return self._folder / f"subject-{quote(subject, safe='')}.json"
-
-
-def _parsed(subject: str, schema: str) -> Any:
-    try:
-        parsed = json.loads(schema)
-        parse_schema(parsed, _write_hint=False)
-    except (ValueError, TypeError, KeyError, SchemaParseException, UnknownType) as error:
-        raise SchemaIncompatibleError(
-            f"the schema for {subject!r} is not an Avro schema",
-            why=f"Parsing it failed: {error!r}.",
-            next_step="Correct the schema's JSON text.",
-            context={"subject": subject},
-        ) from error
-    return parsed
 
 
 def _damaged(path: Path, why: str) -> RegistryUnreachableError:

@@ -10,8 +10,9 @@ from alchemiser_cli.streaming.clients import admin_client
 from alchemiser_cli.streaming.discovery import Cluster
 from alchemiser_cli.streaming.failures import broker_unreachable, kafka_error
 from alchemiser_cli.streaming.probe import ClusterInfo, broker_metadata
+from alchemiser_cli.streaming.topic_map import companion_topic
 
-__all__ = ["ensure_topic", "partitions_of", "require_topic"]
+__all__ = ["ensure_companion", "ensure_topic", "partitions_of", "require_topic"]
 
 
 def require_topic(kafka: KafkaSettings, bootstrap: str, name: str) -> int:
@@ -58,6 +59,43 @@ def ensure_topic(kafka: KafkaSettings, topics: TopicSettings, cluster: Cluster, 
     else:
         _create(admin, kafka, topics, bootstrap, name)
     return require_topic(kafka, bootstrap, name)
+
+
+def ensure_companion(
+    kafka: KafkaSettings,
+    topics: TopicSettings,
+    cluster: Cluster | str,
+    source: str,
+    suffix: str,
+) -> int:
+    """Create ``SOURCE.SUFFIX`` unless it exists, with the partitions that ``source`` has.
+
+    A message that is set aside then keeps its partition, and what is redriven its order. Returns
+    how many partitions the companion has: one that exists keeps its shape, and a served cluster
+    of another process gives each topic librdkafka's four.
+
+    Args:
+        kafka: how to reach the cluster.
+        topics: replicas of what we make.
+        cluster: the cluster, or the bootstrap list of one that may be of any kind.
+        source: the topic that messages are set aside from, which exists.
+        suffix: ``dlq`` or ``quarantine``.
+
+    Raises:
+        TopicForbiddenError: ``topic-forbidden`` where Kafka does not take the companion's name.
+        TopicMissingError: ``topic-missing`` if there is no source, or the cluster refuses to
+            create the companion.
+        BrokerUnreachableError: ``broker-unreachable`` after ``request_timeout_s``.
+    """
+    name = companion_topic(source, suffix)
+    bootstrap = cluster if isinstance(cluster, str) else cluster.bootstrap
+    info = broker_metadata(kafka, bootstrap)
+    shaped = topics.model_copy(update={"partitions": partitions_of(info, source, bootstrap)})
+    if name in info.topics:
+        return info.topics[name]
+    if isinstance(cluster, str):
+        cluster = Cluster(bootstrap, "served" if info.embedded else "external")
+    return ensure_topic(kafka, shaped, cluster, name)
 
 
 def _name_it(admin: AdminClient, kafka: KafkaSettings, bootstrap: str, name: str) -> None:

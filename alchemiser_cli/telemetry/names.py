@@ -10,16 +10,28 @@ __all__ = [
     "BREAKER_STATE",
     "BUILD_INFO",
     "CONSUMED",
+    "DEAD_LETTERS",
+    "EMIT_LATENCY_SECONDS",
+    "ENQUEUE_DELAY_SECONDS",
     "ERRORS",
     "FAILED",
+    "FEED_NOT_DELIVERED",
+    "FEED_TICKS",
     "HANDLER_SECONDS",
     "HEALTH_LEVELS",
     "HEALTH_STATUS",
     "JOURNAL_DROPPED",
     "METRICS",
     "PROCESSED",
+    "QUARANTINED",
     "RECOVERIES",
     "STATE_UP",
+    "TICKS_IMPLAUSIBLE",
+    "TRANSIT_SECONDS",
+    "WS_CONNECTED",
+    "WS_LAST_MESSAGE_AGE",
+    "WS_RECONNECT_ATTEMPTS",
+    "WS_REST_FALLBACK_RATIO",
     "Kind",
     "Metric",
 ]
@@ -114,6 +126,86 @@ HANDLER_SECONDS = Metric(
     buckets=(1e-05, 5e-05, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0),
     setting="consumer_handler_seconds",
 )
+TICKS_IMPLAUSIBLE = Metric(
+    "market_tick_implausible_total",
+    "counter",
+    "Ticks that broke a rule of plausibility.",
+    ("rule",),
+)
+# From a producer beside the venue's feed to a venue whose clock is behind.
+_OVER_A_NETWORK = (0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0)
+ENQUEUE_DELAY_SECONDS = Metric(
+    "market_tick_enqueue_delay_seconds",
+    "histogram",
+    "Time from a tick's event at the venue until the producer takes it.",
+    ("topic",),
+    buckets=_OVER_A_NETWORK,
+    setting="market_tick_enqueue_delay_seconds",
+)
+EMIT_LATENCY_SECONDS = Metric(
+    "market_tick_emit_latency_seconds",
+    "histogram",
+    "Time from when the producer takes a tick until the broker acknowledges it.",
+    ("topic",),
+    buckets=_OVER_A_NETWORK,
+    setting="market_tick_emit_latency_seconds",
+)
+TRANSIT_SECONDS = Metric(
+    "market_tick_transit_seconds",
+    "histogram",
+    "Time from a message's timestamp until the consumer receives it.",
+    ("topic",),
+    buckets=_OVER_A_NETWORK,
+    setting="market_tick_transit_seconds",
+)
+DEAD_LETTERS = Metric(
+    "trading_dlq_messages_total",
+    "counter",
+    "Messages set aside in a dead-letter topic, by the topic they came from.",
+    ("topic", "reason"),
+)
+QUARANTINED = Metric(
+    "trading_quarantined_messages_total",
+    "counter",
+    "Implausible messages set aside in a quarantine topic, by the topic they came from.",
+    ("topic", "rule"),
+)
+WS_CONNECTED = Metric(
+    "ws_connected",
+    "gauge",
+    "Whether a symbol's live data comes over the feed's present connection: 1 yes, 0 no.",
+    ("feed", "symbol"),
+)
+WS_LAST_MESSAGE_AGE = Metric(
+    "ws_last_msg_age_seconds",
+    "gauge",
+    "Seconds since a symbol's last live message, or since the feed's start before the first.",
+    ("feed", "symbol"),
+)
+WS_RECONNECT_ATTEMPTS = Metric(
+    "ws_reconnect_attempts_total",
+    "counter",
+    "Attempts of a feed to connect again.",
+    ("feed",),
+)
+WS_REST_FALLBACK_RATIO = Metric(
+    "ws_rest_fallback_ratio",
+    "gauge",
+    "Share of a feed's last 1,000 ticks that were polled by REST.",
+    ("feed",),
+)
+FEED_TICKS = Metric(
+    "feed_ticks_total",
+    "counter",
+    "Ticks that a feed delivered, by origin: live, replayed or polled.",
+    ("feed", "origin"),
+)
+FEED_NOT_DELIVERED = Metric(
+    "feed_not_delivered_total",
+    "counter",
+    "What a feed received and did not deliver: duplicate, dropped, conflated or invalid.",
+    ("feed", "reason"),
+)
 BUILD_INFO = Metric(
     "alchemiser_build_info",
     "gauge",
@@ -134,6 +226,18 @@ METRICS = (
     PROCESSED,
     FAILED,
     HANDLER_SECONDS,
+    TICKS_IMPLAUSIBLE,
+    ENQUEUE_DELAY_SECONDS,
+    EMIT_LATENCY_SECONDS,
+    TRANSIT_SECONDS,
+    DEAD_LETTERS,
+    QUARANTINED,
+    WS_CONNECTED,
+    WS_LAST_MESSAGE_AGE,
+    WS_RECONNECT_ATTEMPTS,
+    WS_REST_FALLBACK_RATIO,
+    FEED_TICKS,
+    FEED_NOT_DELIVERED,
     BUILD_INFO,
 )
 

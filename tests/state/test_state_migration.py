@@ -117,7 +117,9 @@ def test_every_row_moves_and_is_counted_in_its_group_and_minute(file):
         assert not inspect(connection).has_table("error_journal")
         versions = connection.execute(text("SELECT version FROM schema_version")).scalars()
         assert sorted(versions) == [1, SCHEMA_VERSION]
-        assert connection.execute(text("SELECT * FROM schema_revision")).scalar_one() == "2"
+        assert connection.execute(text("SELECT * FROM schema_revision")).scalar_one() == str(
+            SCHEMA_VERSION
+        )
     database.close()
 
 
@@ -253,7 +255,7 @@ def test_the_newest_revision_is_the_version_of_the_schema():
     config.set_main_option("script_location", str(MIGRATIONS))
     script = ScriptDirectory.from_config(config)
     assert script.get_current_head() == str(SCHEMA_VERSION)
-    assert [one.revision for one in script.walk_revisions()] == ["2", "1"]
+    assert [one.revision for one in script.walk_revisions()] == ["3", "2", "1"]
 
 
 def _shape(database):

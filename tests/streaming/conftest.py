@@ -97,10 +97,12 @@ def send(kafka, kafka_settings, encoder, clock):
 
 
 @pytest.fixture
-def make_consumer(kafka, kafka_settings, decoder, clock):
-    def make(group="testers", decoder=decoder, **changes):
-        settings = ConsumerSettings(group=group, fetch_wait_ms=10, **changes)
-        return Consumer(kafka_settings, settings, kafka.bootstrap, TOPIC, decoder, clock)
+def make_consumer(kafka, kafka_settings, registry, clock):
+    def make(group="testers", registry=registry, quality=None, **changes):
+        settings = ConsumerSettings(group=group, **changes)
+        return Consumer(
+            kafka_settings, settings, kafka.bootstrap, TOPIC, registry, clock, quality=quality
+        )
 
     return make
 

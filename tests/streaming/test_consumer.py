@@ -15,7 +15,9 @@ from alchemiser_cli.errors import (
     TopicMissingError,
 )
 from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
-from alchemiser_cli.streaming import Consumer, TickDecoder
+from alchemiser_cli.streaming import Consumer
+from alchemiser_cli.streaming.handling import OnlyCounted
+from alchemiser_cli.streaming.received import StopConsuming
 
 SYMBOLS = ("SPY", "QQQ", "IWM", "DIA")
 FETCH, FIND_COORDINATOR = 1, 10
@@ -34,6 +36,17 @@ class Seen:
 
     def sequences(self, symbol):
         return [tick.sequence for tick in self.ticks if tick.symbol == symbol]
+
+
+class Kept(OnlyCounted):
+    """Keeps failed messages in a list."""
+
+    def __init__(self, failures):
+        self.failures = failures
+
+    async def failed(self, *failure):
+        self.failures.append(failure)
+        return True
 
 
 @pytest.fixture
@@ -63,6 +76,15 @@ async def test_every_tick_is_processed_in_the_order_of_its_key(
     assert {partition.lag for partition in result.partitions} == {0}
     assert result.latency_ms.p50 <= result.latency_ms.p99
     assert result.throughput_per_s > 0
+
+
+async def test_the_protocol_of_kip_848_reads_and_commits_the_same(
+    send, make_ticks, make_consumer, seen
+):
+    send(make_ticks(50, SYMBOLS))
+    result = await make_consumer(protocol="consumer").run(seen, max_messages=200)
+    assert (result.processed, committed(result)) == (200, 200)
+    assert all(seen.sequences(symbol) == list(range(1, 51)) for symbol in SYMBOLS)
 
 
 async def test_the_next_run_goes_on_where_the_last_one_committed(
@@ -108,14 +130,11 @@ async def test_a_poison_pill_is_counted_and_the_others_are_processed(
     send_raw(kafka, topic, b"poison")
     failures = []
 
-    async def keep(message, error):
-        failures.append((message.value, error))
-
-    result = await make_consumer().run(seen, on_failed=keep, max_messages=6)
+    result = await make_consumer().run(seen, aside=Kept(failures), max_messages=6)
     assert (result.processed, result.failed) == (5, 1)
     assert committed(result) == 6
-    value, error = failures[0]
-    assert value == b"poison"
+    message, error, deliveries = failures[0]
+    assert (message.value, deliveries) == (b"poison", 1)
     assert isinstance(error, MessageUndecodableError)
     log = next(log for log in logs if log["event"] == "deserialization_error")
     assert (log["code"], log["reason"]) == ("message-undecodable", "wrong-magic")
@@ -133,20 +152,15 @@ async def test_a_callback_that_raises_fails_its_message_and_not_its_batch(
         if tick.sequence == 3:
             raise ZeroDivisionError("three")
 
-    async def keep(message, error):
-        failures.append((message.tick.sequence, error))
-
-    result = await make_consumer().run(third_fails, on_failed=keep, max_messages=10)
+    result = await make_consumer().run(third_fails, aside=Kept(failures), max_messages=10)
     assert (result.processed, result.failed) == (9, 1)
     assert committed(result) == 10
-    sequence, error = failures[0]
-    assert sequence == 3
+    message, error, _ = failures[0]
+    assert message.tick.sequence == 3
     assert isinstance(error, MessageProcessingError)
     assert "three" in error.why
     events = [log["event"] for log in logs]
     assert events.count("streaming_message_processing_failed") == 1
-    assert events.count("streaming_batch_partial_failure") >= 1
-    assert "batch_processed_summary" in events
 
 
 @pytest.mark.provokes("message-processing-failed")
@@ -158,13 +172,10 @@ async def test_a_callback_that_takes_too_long_fails_its_message(send, make_ticks
         if tick.sequence == 2:
             await asyncio.Event().wait()
 
-    async def keep(_, error):
-        failures.append(error.why)
-
     consumer = make_consumer(callback_timeout_s=0.1)
-    result = await consumer.run(second_hangs, on_failed=keep, max_messages=3)
+    result = await consumer.run(second_hangs, aside=Kept(failures), max_messages=3)
     assert (result.processed, result.failed) == (2, 1)
-    assert failures == ["The callback ran longer than 0.1 s."]
+    assert failures[0][1].why == "The callback ran longer than 0.1 s."
 
 
 async def test_a_callback_that_cancels_itself_fails_its_message_only(
@@ -189,11 +200,12 @@ async def test_a_failed_message_that_nobody_could_keep_is_not_committed(
         if tick.sequence == 4:
             raise ValueError("four")
 
-    async def cannot_keep(*_):
-        raise OSError("no dead letters today")
+    class CannotKeep(OnlyCounted):
+        async def failed(self, *_):
+            raise OSError("no dead letters today")
 
     with pytest.raises(OSError, match="no dead letters"):
-        await make_consumer().run(fourth_fails, on_failed=cannot_keep, until_idle_s=IDLE_S)
+        await make_consumer().run(fourth_fails, aside=CannotKeep(), until_idle_s=IDLE_S)
     await make_consumer().run(seen, until_idle_s=IDLE_S)
     assert seen.sequences("SPY") == list(range(4, 11))
 
@@ -216,27 +228,52 @@ async def test_cancelling_commits_only_what_was_finished(send, make_ticks, make_
     assert seen.sequences("SPY") == list(range(6, 11))
 
 
-async def test_stop_ends_the_run_after_the_batch_under_way(send, make_ticks, make_consumer, seen):
+async def test_stop_commits_what_was_finished_and_leaves_the_rest(send, make_ticks, make_consumer):
     send(make_ticks(50))
-    consumer = make_consumer(batch_size=10)
-    result = await consumer.run(seen, stop=lambda: len(seen.ticks) >= 20)
+    first, second = Seen(), Seen()
+    enough = asyncio.Event()
+
+    async def until_twenty(tick, received):
+        await first(tick, received)
+        if len(first.ticks) == 20:
+            enough.set()
+            await asyncio.sleep(0.2)  # allow no-bare-sleep: runs while the stop is noticed
+
+    result = await make_consumer().run(until_twenty, stop=enough.is_set)
     assert result.consumed == 20
     assert committed(result) == 20
+    await make_consumer().run(second, until_idle_s=IDLE_S)
+    assert second.sequences("SPY") == list(range(21, 51))
+
+
+async def test_a_callback_may_end_the_run_and_its_message_comes_again(
+    send, make_ticks, make_consumer, seen
+):
+    send(make_ticks(10))
+
+    async def fifth_ends(tick, _):
+        if tick.sequence == 5:
+            raise StopConsuming
+
+    result = await make_consumer().run(fifth_ends)
+    assert (result.consumed, result.failed, committed(result)) == (4, 0, 4)
+    await make_consumer().run(seen, until_idle_s=IDLE_S)
+    assert seen.sequences("SPY") == list(range(5, 11))
 
 
 async def test_gaps_and_duplicates_are_counted_by_sequence(send, make_tick, make_consumer, seen):
     send([make_tick(n) for n in (5, 6, 9, 9, 7, 10)])
     result = await make_consumer().run(seen, max_messages=6)
-    assert (result.gaps, result.duplicates) == (2, 2)
+    assert (result.gaps, result.duplicates, result.reordered) == (1, 1, 1)
 
 
-async def test_progress_is_told_batch_by_batch(send, make_ticks, make_consumer, seen):
+async def test_snapshots_tell_how_it_goes(send, make_ticks, make_consumer, seen):
     send(make_ticks(20))
     told = []
-    consumer = make_consumer(batch_size=8)
-    await consumer.run(seen, max_messages=20, on_progress=lambda *now: told.append(now))
-    assert told[-1] == (20, 20)
-    assert sorted(told) == told
+    await make_consumer().run(seen, max_messages=20, on_snapshot=told.append)
+    assert (told[-1].consumed, told[-1].limit, told[-1].under_way) == (20, 20, 0)
+    counts = [snapshot.consumed for snapshot in told]
+    assert sorted(counts) == counts
 
 
 async def test_earliest_reads_again_what_was_committed(send, make_ticks, make_consumer, seen):
@@ -300,11 +337,11 @@ async def test_a_broker_that_comes_back_loses_nothing(kafka, send, make_ticks, m
 
 @pytest.mark.provokes("broker-unreachable")
 async def test_no_broker_at_the_start_is_said_within_the_request_timeout(
-    decoder, clock, topic, closed_port, seen
+    registry, clock, topic, closed_port, seen
 ):
     kafka = KafkaSettings(request_timeout_s=0.5)
     consumer = Consumer(
-        kafka, ConsumerSettings(), f"127.0.0.1:{closed_port}", topic, decoder, clock
+        kafka, ConsumerSettings(), f"127.0.0.1:{closed_port}", topic, registry, clock
     )
     async with asyncio.timeout(2):
         with pytest.raises(BrokerUnreachableError):
@@ -328,9 +365,9 @@ async def test_a_broker_that_dies_does_not_keep_a_run_from_ending(
 
 
 @pytest.mark.provokes("topic-missing")
-async def test_a_missing_topic_is_a_coded_error(kafka, kafka_settings, decoder, clock, seen):
+async def test_a_missing_topic_is_a_coded_error(kafka, kafka_settings, registry, clock, seen):
     consumer = Consumer(
-        kafka_settings, ConsumerSettings(), kafka.bootstrap, "nowhere", decoder, clock
+        kafka_settings, ConsumerSettings(), kafka.bootstrap, "nowhere", registry, clock
     )
     with pytest.raises(TopicMissingError):
         await consumer.run(seen)
@@ -338,11 +375,11 @@ async def test_a_missing_topic_is_a_coded_error(kafka, kafka_settings, decoder, 
 
 @pytest.mark.provokes("consumer-group-unreadable")
 async def test_a_group_without_a_coordinator_is_a_coded_error(
-    kafka, kafka_settings, topic, decoder, clock, seen
+    kafka, kafka_settings, topic, registry, clock, seen
 ):
     kafka.push_errors(FIND_COORDINATOR, *[KafkaError.GROUP_AUTHORIZATION_FAILED] * 50)
     quick = kafka_settings.model_copy(update={"request_timeout_s": 0.5})
-    consumer = Consumer(quick, ConsumerSettings(), kafka.bootstrap, topic, decoder, clock)
+    consumer = Consumer(quick, ConsumerSettings(), kafka.bootstrap, topic, registry, clock)
     with pytest.raises(ConsumerGroupUnreadableError):
         await consumer.run(seen)
 
@@ -355,12 +392,12 @@ class Outage:
 
 
 @pytest.mark.provokes("registry-unreachable")
-async def test_a_registry_outage_ends_the_run_and_commits_nothing(
+async def test_a_registry_that_is_down_at_the_start_ends_the_run_and_commits_nothing(
     send, make_ticks, make_consumer, seen
 ):
     send(make_ticks(5))
     with pytest.raises(RegistryUnreachableError):
-        await make_consumer(decoder=TickDecoder(Outage())).run(seen, max_messages=5)
+        await make_consumer(registry=Outage()).run(seen, max_messages=5)
     result = await make_consumer().run(seen, max_messages=5)
     assert result.consumed == 5
 

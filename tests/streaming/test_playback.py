@@ -1,8 +1,11 @@
 """A replay sends all it is given, at the pace it is asked for, and can be stopped."""
 
+import itertools
+
 import pytest
 
 from alchemiser_cli.clock import ManualClock
+from alchemiser_cli.errors import DeliveryFailedError
 from alchemiser_cli.streaming import TickProducer, replay
 
 
@@ -60,3 +63,40 @@ def test_progress_counts_up_to_the_end(producer, manual, make_ticks):
 def test_an_empty_replay_is_no_failure(producer, manual):
     result = replay([], producer, speed=1.0, clock=manual)
     assert (result.sent, result.first_event_time_ns, result.throughput_per_s) == (0, None, 0.0)
+
+
+@pytest.mark.provokes("delivery-failed")
+def test_a_stopped_replay_still_tells_what_the_brokers_do_not_have(
+    kafka, kafka_settings, encoder, manual, make_ticks, topic
+):
+    quick = kafka_settings.model_copy(update={"request_timeout_s": 0.1})
+
+    def replay_three():
+        with TickProducer(quick, kafka.bootstrap, topic, encoder, manual) as producer:
+            kafka.broker_down()
+            replay(
+                make_ticks(10),
+                producer,
+                speed=None,
+                clock=manual,
+                stop=lambda: producer.sent == 3,
+            )
+
+    with pytest.raises(DeliveryFailedError, match="3 of 3"):
+        replay_three()
+
+
+@pytest.mark.provokes("delivery-failed")
+def test_a_message_that_is_given_up_ends_the_replay(
+    kafka, kafka_settings, encoder, manual, make_tick, topic
+):
+    quick = kafka_settings.model_copy(update={"request_timeout_s": 0.1})
+    endless = (make_tick(number) for number in itertools.count(1))
+
+    def replay_endlessly():
+        with TickProducer(quick, kafka.bootstrap, topic, encoder, manual) as producer:
+            kafka.broker_down()
+            replay(endless, producer, speed=None, clock=manual)
+
+    with pytest.raises(DeliveryFailedError):
+        replay_endlessly()

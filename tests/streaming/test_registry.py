@@ -123,3 +123,31 @@ def test_processes_that_register_at_once_lose_no_version(folder):
 
 def test_the_shipped_tick_schema_is_one(registry):
     assert registry.register("market.ticks-value", tick_schema()) > 0
+
+
+@pytest.mark.provokes("registry-unreachable")
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])
+def test_a_torn_schema_file_is_named(registry, folder, content):
+    schema_id = registry.register("s", OLD)
+    (folder / f"schema-{schema_id}.json").write_bytes(content)
+    again = open_registry(RegistrySettings(), f"file:{folder}")
+    with pytest.raises(RegistryUnreachableError, match=f"schema-{schema_id}.json"):
+        again.schema(schema_id)
+
+
+@pytest.mark.provokes("registry-unreachable")
+def test_a_schema_that_was_changed_by_hand_would_misread_and_is_refused(registry, folder):
+    schema_id = registry.register("s", OLD)
+    (folder / f"schema-{schema_id}.json").write_text(BREAKING)
+    again = open_registry(RegistrySettings(), f"file:{folder}")
+    with pytest.raises(RegistryUnreachableError, match="cannot be used") as refused:
+        again.schema(schema_id)
+    assert "changed after it was registered" in refused.value.why
+
+
+def test_a_schema_that_was_only_laid_out_anew_is_still_itself(registry, folder):
+    schema_id = registry.register("s", OLD)
+    path = folder / f"schema-{schema_id}.json"
+    path.write_text(json.dumps(json.loads(OLD), indent=2))
+    again = open_registry(RegistrySettings(), f"file:{folder}")
+    assert json.loads(again.schema(schema_id)) == json.loads(OLD)

@@ -28,8 +28,8 @@ class Registry(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.seen.append((self.path, self.headers.get("Authorization")))
         parts = self.path.split("?")[0].strip("/").split("/")
-        if self.server.broken:
-            self.answer(self.server.broken, {"error_code": 50001, "message": "broken"})
+        if self.server.broken or self.flaps():
+            self.answer(self.server.broken or 503, {"error_code": 50001, "message": "broken"})
         elif parts[:2] == ["schemas", "ids"] and int(parts[2]) in self.server.schemas:
             self.answer(200, {"schema": self.server.schemas[int(parts[2])]})
         elif parts[0] == "subjects" and parts[1] in self.server.latest:
@@ -44,8 +44,8 @@ class Registry(BaseHTTPRequestHandler):
         self.server.seen.append((self.path, self.headers.get("Authorization")))
         parts = self.path.split("?")[0].strip("/").split("/")
         good = body["schema"] != INCOMPATIBLE
-        if self.server.broken:
-            self.answer(self.server.broken, {"error_code": 50001, "message": "broken"})
+        if self.server.broken or self.flaps():
+            self.answer(self.server.broken or 503, {"error_code": 50001, "message": "broken"})
         elif parts[0] == "compatibility":
             known = parts[2] in self.server.latest
             status, answer = (
@@ -59,6 +59,10 @@ class Registry(BaseHTTPRequestHandler):
             self.server.schemas[schema_id] = body["schema"]
             self.server.latest[parts[1]] = schema_id
             self.answer(200, {"id": schema_id})
+
+    def flaps(self):
+        self.server.flaps -= self.server.flaps > 0
+        return self.server.flaps > 0
 
     def answer(self, status, body):
         data = json.dumps(body).encode()
@@ -76,6 +80,7 @@ def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), Registry) as running:
         running.daemon_threads = True
         running.schemas, running.latest, running.seen, running.broken = {}, {}, [], 0
+        running.flaps = 0
         running.url = f"http://127.0.0.1:{running.server_port}"
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
@@ -173,3 +178,19 @@ def test_an_outage_while_decoding_is_not_blamed_on_the_message(registry, server)
     server.broken = 503
     with pytest.raises(RegistryUnreachableError):
         TickDecoder(registry).decode(b"\x00\x00\x00\x00\x07rest")
+
+
+def test_a_registry_that_flaps_does_not_fail_a_start(registry, server, make_tick):
+    server.flaps = 3
+    encoder = TickEncoder(registry, "market.ticks-value")
+    server.flaps = 3
+    assert TickDecoder(registry).decode(encoder.encode(make_tick())) == make_tick()
+    assert len(server.seen) == 6
+
+
+@pytest.mark.provokes("registry-unreachable")
+def test_a_registry_that_does_not_know_us_is_asked_once(registry, server):
+    server.broken = 401
+    with pytest.raises(RegistryUnreachableError):
+        registry.register("s", SCHEMA)
+    assert len(server.seen) == 1

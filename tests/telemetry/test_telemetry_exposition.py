@@ -40,6 +40,12 @@ LABELS = {
     n.PROCESSED: {"topic": "market.ticks"},
     n.FAILED: {"topic": "market.ticks"},
     n.HANDLER_SECONDS: {"topic": "market.ticks"},
+    n.TICKS_IMPLAUSIBLE: {"rule": "crossed-book"},
+    n.ENQUEUE_DELAY_SECONDS: {"topic": "market.ticks"},
+    n.EMIT_LATENCY_SECONDS: {"topic": "market.ticks"},
+    n.TRANSIT_SECONDS: {"topic": "market.ticks"},
+    n.DEAD_LETTERS: {"topic": "market.ticks", "reason": "wrong-magic"},
+    n.QUARANTINED: {"topic": "market.ticks", "rule": "crossed-book"},
 }
 OF_THE_PROCESS = [metric for metric in METRICS if metric not in (n.BUILD_INFO, n.STATE_UP)]
 GROUP = {

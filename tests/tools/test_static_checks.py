@@ -8,6 +8,8 @@ from tools.static_checks import check
 
 CORE = "alchemiser_cli/market/prices.py"
 PAGES = "alchemiser_cli/errors/runbook_pages"
+EVENT = "from alchemiser_cli.market.envelope import EventEnvelope, event\n"
+PRODUCER = "from alchemiser_cli.streaming.events import EventProducer\n"
 CODED = 'class BrokerGoneError(AlchemiserError):\n    code = "broker-gone"\n'
 
 
@@ -53,6 +55,46 @@ def findings(root: Path, files: dict[str, str]) -> list[tuple[str, int]]:
         (CORE, "def f(file=open('x')): ...\n", "nothing-at-import"),
         ("plugins/a/b.py", "from alchemiser_cli.errors.base import X\n", "plugins-use-hooks"),
         ("plugins/a/b.py", "from alchemiser_cli.market import _ticks\n", "plugins-use-hooks"),
+        (CORE, f"{EVENT}event('a.b', 1, source='s', clock=c)\n", "events-are-typed"),
+        (CORE, f"{EVENT}event('a.b', 1, broker='', source='s')\n", "events-are-typed"),
+        (CORE, f"{EVENT}event('', 1, broker='b')\n", "events-are-typed"),
+        (CORE, f"{EVENT}event(payload=1, broker='b', event_type=None)\n", "events-are-typed"),
+        (CORE, f"{EVENT}event(broker='b', **rest)\nevent('a', 1)\n", "events-are-typed"),
+        (CORE, f"{EVENT}EventEnvelope(broker='b', source='s')\n", "events-are-typed"),
+        (
+            "plugins/a/b.py",
+            "from alchemiser_cli.market import EventEnvelope as E\nE(event_type='a')\n",
+            "events-are-typed",
+        ),
+        (
+            CORE,
+            "from alchemiser_cli import market\nmarket.event('a.b', 1)\n",
+            "events-are-typed",
+        ),
+        (CORE, f"{PRODUCER}with EventProducer(k) as p:\n    p.send('t')\n", "events-are-typed"),
+        (CORE, f"{PRODUCER}p = EventProducer(k)\np.send('t', b'x', 'k')\n", "events-are-typed"),
+        (
+            CORE,
+            f"{PRODUCER}async def f(p: EventProducer):\n    await p.send('t', {{}}, key='k')\n",
+            "events-are-typed",
+        ),
+        (
+            "plugins/a/b.py",
+            "from confluent_kafka import Producer\nProducer({})\n",
+            "producers-in-streaming",
+        ),
+        (CORE, "import confluent_kafka\nconfluent_kafka.Producer({})\n", "producers-in-streaming"),
+        (CORE, "def f(client): client.produce('t', b'x')\n", "producers-in-streaming"),
+        (
+            "alchemiser_cli/trading/orders.py",
+            "from alchemiser_cli.streaming.acknowledged import AcknowledgedProducer as A\nA()\n",
+            "producers-in-streaming",
+        ),
+        (
+            "alchemiser_cli/pipeline.py",
+            "from confluent_kafka import Producer\nProducer({})\n",
+            "producers-in-streaming",
+        ),
         (CORE, "x = 1\n" * 301, "module-length"),
         (CORE, CODED, "runbook-missing"),
         (f"{PAGES}/nobody-raises-me.md", "", "runbook-orphaned"),
@@ -80,6 +122,23 @@ def test_a_planted_violation_is_found(tmp_path, path, text, rule):
         ("plugins/a/b.py", "from alchemiser_cli.hooks import hook\nimport alchemiser_cli\n"),
         ("plugins/a/b.py", "from alchemiser_cli.market import Tick\n"),
         ("tools/a.py", "import time\nprint(time.time())\n"),
+        (CORE, f"{EVENT}event('a.b', 1, broker=b, source='s')\n"),
+        (CORE, f"{EVENT}event(**fields)\nevent(*fields)\nEventEnvelope(**fields)\n"),
+        (CORE, "def event(name): ...\nevent('a')\n"),
+        (CORE, f"{PRODUCER}with EventProducer(k) as p:\n    p.send('t', e, 'k')\n"),
+        (CORE, f"{PRODUCER}with EventProducer(k) as p:\n    p.send('t', event=e, key='k')\n"),
+        (CORE, f"{PRODUCER}p = EventProducer(k)\np.send(*parts)\np.send(**parts)\n"),
+        (CORE, "def f(socket): socket.send(b'x')\n"),
+        (
+            "alchemiser_cli/streaming/producer.py",
+            "from confluent_kafka import Producer\nProducer({}).produce('t', b'x')\n",
+        ),
+        (
+            "alchemiser_cli/pipeline.py",
+            "from alchemiser_cli.streaming import AcknowledgedProducer\nAcknowledgedProducer()\n",
+        ),
+        ("tests/test_a.py", "def test(producer): producer.produce('t', b'x')\n"),
+        ("benchmarks/a.py", "from confluent_kafka import Producer\nProducer({})\n"),
     ],
 )
 def test_the_same_thing_where_it_belongs_is_left_alone(tmp_path, path, text):

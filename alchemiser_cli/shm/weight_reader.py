@@ -1,0 +1,106 @@
+"""Reading named weights: copied out, checked, proven by the canary, and then swapped."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import xxhash
+
+from alchemiser_cli.clock import Clock
+from alchemiser_cli.errors import SegmentSchemaError, TrainingDivergedError
+from alchemiser_cli.settings import ShmSettings
+from alchemiser_cli.shm.canary import Array, Canary, Prove, prove_canary
+from alchemiser_cli.shm.mapping import Mapping as Mapped
+from alchemiser_cli.shm.private import PrivateCopies, PrivateCopy
+from alchemiser_cli.shm.reader import Copy, SegmentReader
+from alchemiser_cli.shm.slots import BODY, HEAD_BYTES, SlotHead, payload_length
+from alchemiser_cli.shm.transfer import copied_blocks
+
+__all__ = ["WeightReader", "Weights"]
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """One generation of a policy: ``tensors`` by name, read-only and private to the reader."""
+
+    tensors: Mapping[str, Array]
+    head: SlotHead
+    canary: Canary | None
+
+    @property
+    def generation(self) -> int:
+        """The generation, which only grows."""
+        return self.head.generation
+
+
+class WeightReader(SegmentReader[tuple[PrivateCopy, bool], Weights]):
+    """A reader of weights."""
+
+    def __init__(
+        self,
+        file: Path,
+        clock: Clock,
+        settings: ShmSettings,
+        *,
+        prove: Prove | None = None,
+        tolerance: float = 0.0,
+        observation_hash: int = 0,
+    ) -> None:
+        """Attach; with ``prove``, no generation is taken whose canary does not hold.
+
+        An ``observation_hash`` that is not 0 must be the segment's.
+        """
+        self._prove = prove
+        self._tolerance = tolerance
+        self._observation_hash = observation_hash
+        super().__init__(file, clock, settings, 0)
+
+    def _prepare(self, mapping: Mapped) -> None:
+        manifest = mapping.header.manifest
+        if manifest.kind != "weights":
+            raise self._unfit(f"it holds records of {manifest.record}")
+        if self._observation_hash not in {0, mapping.header.observation_hash}:
+            raise self._unfit(
+                f"its weights take observations {mapping.header.observation_hash:016x}, "
+                f"not {self._observation_hash:016x}"
+            )
+        if self._prove is not None and all(one.role == "weight" for one in manifest.tensors):
+            raise self._unfit("it carries no canary, and the reader is to prove one")
+        self._copies = PrivateCopies(mapping)
+        slots = range(len(mapping.marks))
+        self._heads = [mapping.slot(index)[BODY : BODY + HEAD_BYTES] for index in slots]
+
+    def _copied(self, index: int, generation: int) -> Copy[tuple[PrivateCopy, bool]] | None:
+        head = bytes(self._heads[index])
+        copy = self._copies.free()
+        if payload_length(head) != len(copy.payload):
+            return None
+        hasher = xxhash.xxh3_64(head, generation)
+        finite = copied_blocks(copy.blocks[index], hasher)
+        return Copy(hasher.intdigest(), head, (copy, finite))
+
+    def _accepted(self, head: SlotHead, content: tuple[PrivateCopy, bool]) -> Weights:
+        copy, finite = content
+        if not finite:
+            raise TrainingDivergedError(
+                f"weights in {self._file.name} are not finite",
+                why=f"Generation {head.generation} holds NaN or infinite numbers.",
+                next_step="Stop the training run; the reader keeps what it has.",
+            )
+        tensors: dict[str, Array] = {}
+        proof: dict[str, Array] = {}
+        for spec in self.header.manifest.tensors:
+            view = spec.view(copy.payload)
+            view.flags.writeable = False
+            (tensors if spec.role == "weight" else proof)[spec.name] = view
+        canary = Canary(proof["observations"], proof["actions"]) if proof else None
+        if self._prove is not None and canary is not None:
+            prove_canary(self._prove, tensors, canary, self._tolerance)
+        return Weights(tensors, head, canary)
+
+    def _unfit(self, why: str) -> SegmentSchemaError:
+        return SegmentSchemaError(
+            f"{self._file} does not hold what is asked for",
+            why=f"It cannot be used: {why}.",
+            next_step="Read another segment, or publish again with this version.",
+        )

@@ -1,0 +1,245 @@
+"""One message to its end: its callback, tried again where that is safe, or set aside."""
+
+import asyncio
+from typing import Protocol
+
+from alchemiser_cli.clock import Clock
+from alchemiser_cli.errors import (
+    AlchemiserError,
+    MessageProcessingError,
+    RetryExhaustedError,
+)
+from alchemiser_cli.logs import get_logger
+from alchemiser_cli.market.quality import LatencyHistogram
+from alchemiser_cli.resilience import Retry
+from alchemiser_cli.streaming.lanes import Turn, WorkItem
+from alchemiser_cli.streaming.received import Received, StopConsuming, TickCallback
+from alchemiser_cli.streaming.results import Tally
+from alchemiser_cli.telemetry import Histogram
+
+__all__ = [
+    "CallbackEndedError",
+    "Handling",
+    "OnlyCounted",
+    "SetAside",
+    "log_undecodable",
+    "processing_failed",
+]
+
+_NS_PER_SECOND = 1_000_000_000
+
+_log = get_logger("market_data", "streaming.consumer")
+
+
+class SetAside(Protocol):
+    """Where messages go that cannot be worked off; the offset is committed after it returned.
+
+    What it raises ends the consumer, and the message is read again by the next one.
+    """
+
+    async def failed(self, received: Received, error: AlchemiserError, deliveries: int) -> bool:
+        """Keep a message that cannot be read or handled; tell whether a topic of ours has it."""
+        ...
+
+    async def implausible(self, received: Received) -> None:
+        """Keep a message whose tick violates a rule."""
+        ...
+
+    def worked_off(self, count: int) -> None:
+        """Note ``count`` messages that did not fail."""
+        ...
+
+
+class OnlyCounted:
+    """Keeps nothing: failed messages are counted and logged."""
+
+    async def failed(self, received: Received, error: AlchemiserError, deliveries: int) -> bool:
+        """Keep nothing."""
+        del received, error, deliveries
+        return False
+
+    async def implausible(self, received: Received) -> None:
+        """Keep nothing."""
+
+    def worked_off(self, count: int) -> None:
+        """Note nothing."""
+
+
+class Handling:
+    """What ``Lanes`` does with each message."""
+
+    def __init__(
+        self,
+        on_tick: TickCallback,
+        aside: SetAside,
+        tally: Tally,
+        latencies: LatencyHistogram,
+        seconds: Histogram,
+        retry: Retry,
+        clock: Clock,
+        timeout_s: float,
+    ) -> None:
+        """Bind the callback and where its failures go; ``seconds`` observes each callback."""
+        self._on_tick = on_tick
+        self._aside = aside
+        self._tally = tally
+        self._latencies = latencies
+        self._seconds = seconds
+        self._retry = retry
+        self._clock = clock
+        self._timeout_s = timeout_s
+
+    async def __call__(self, item: WorkItem, turn: Turn) -> None:
+        """Work one message off.
+
+        Raises:
+            Exception: what setting it aside raised; the message is not finished then.
+        """
+        received, tally, clock = item.received, self._tally, self._clock
+        tick = received.tick
+        if tick is None or received.violation is not None:
+            await self._not_for_the_callback(received)
+            return
+        started_ns = turn.since_ns = clock.monotonic_ns()
+        try:
+            await self._on_tick(tick, received)
+        except StopConsuming:
+            raise
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  it is that message's
+            turn.since_ns = None
+            failure, deliveries = await self._again(error, item, turn)
+            if failure is not None:
+                await self._fail(received, failure, deliveries)
+                return
+        ended_ns = clock.monotonic_ns()
+        turn.since_ns = None
+        if turn.timed_out:  # it took no notice of being ended, and ended by itself
+            turn.timed_out = False
+            if turn.task is not None:
+                turn.task.uncancel()
+        tally.consumed += 1
+        tally.processed += 1
+        self._aside.worked_off(1)
+        self._latencies.record(ended_ns - item.taken_ns)
+        self._seconds.observe((ended_ns - started_ns) / _NS_PER_SECOND)
+
+    async def _not_for_the_callback(self, received: Received) -> None:
+        if received.undecodable is not None:
+            log_undecodable(received)
+            await self._fail(received, received.undecodable, 1)
+            return
+        await self._aside.implausible(received)
+        self._tally.consumed += 1
+        self._tally.quarantined += 1
+
+    async def _fail(self, received: Received, error: AlchemiserError, deliveries: int) -> None:
+        kept = await self._aside.failed(received, error, deliveries)
+        self._tally.consumed += 1
+        self._tally.failed += 1
+        self._tally.dead_lettered += kept
+
+    async def _again(
+        self, error: BaseException, item: WorkItem, turn: Turn
+    ) -> tuple[AlchemiserError | None, int]:
+        """Return why the message failed for good, None if it did not, and the deliveries."""
+        deliveries = 1
+        first: list[BaseException] = [error]
+
+        async def attempt() -> None:
+            nonlocal deliveries
+            if first:
+                raise _as_exception(first.pop(), turn, self._timeout_s)
+            deliveries += 1
+            tick = item.received.tick
+            if tick is None:
+                return
+            turn.since_ns = self._clock.monotonic_ns()
+            try:
+                await self._on_tick(tick, item.received)
+            except (Exception, asyncio.CancelledError) as again:
+                raise _as_exception(again, turn, self._timeout_s) from again
+            finally:
+                turn.since_ns = None
+
+        try:
+            await self._retry.call_async(attempt)
+        except StopConsuming:
+            raise
+        except Exception as final:  # noqa: BLE001  one message must not fail its batch
+            return processing_failed(item.received, final, deliveries), deliveries
+        return None, deliveries
+
+
+class CallbackEndedError(Exception):
+    """A callback was ended from outside: by its timeout, or because it cancelled itself."""
+
+
+def _as_exception(error: BaseException, turn: Turn, timeout_s: float) -> Exception:
+    """Return what a callback raised; raises CancelledError where we ourselves are to end."""
+    task = turn.task
+    if turn.timed_out:
+        turn.timed_out = False
+        if task is not None:
+            task.uncancel()
+        return CallbackEndedError(f"The callback ran longer than {timeout_s:g} s.")
+    if isinstance(error, asyncio.CancelledError):
+        if task is not None and task.cancelling():
+            raise error
+        return CallbackEndedError("The callback was cancelled.")
+    if isinstance(error, Exception):
+        return error
+    raise error
+
+
+def log_undecodable(received: Received) -> None:
+    """Log that a message cannot be read, by its code, reason and place."""
+    error = received.undecodable
+    if error is None:
+        return
+    _log.warning(
+        "deserialization_error",
+        code=error.code,
+        reason=error.context.get("reason"),
+        why=error.why,
+        topic=received.topic,
+        partition=received.partition,
+        offset=received.offset,
+    )
+
+
+def processing_failed(
+    received: Received, error: Exception, deliveries: int
+) -> MessageProcessingError:
+    """Return, and log, ``message-processing-failed`` for what a callback ended with."""
+    cause: BaseException = error
+    if isinstance(error, RetryExhaustedError) and error.__cause__ is not None:
+        cause = error.__cause__
+    why = (
+        str(cause) if isinstance(cause, CallbackEndedError) else f"The callback raised {cause!r}."
+    )
+    if deliveries > 1:
+        why += f" It was tried {deliveries} times."
+    failure = MessageProcessingError(
+        f"the callback for a tick of {received.tick.symbol if received.tick else '?'} failed",
+        why=why,
+        next_step="Correct the callback; `alchemiser dlq list` shows the message and `alchemiser "
+        "dlq redrive` sends it again.",
+        context={
+            "topic": received.topic,
+            "partition": received.partition,
+            "offset": received.offset,
+            "deliveries": deliveries,
+            "reason": getattr(cause, "code", type(cause).__name__),
+        },
+    )
+    failure.__cause__ = cause
+    failure.injected = getattr(cause, "injected", False)
+    _log.warning(
+        "streaming_message_processing_failed",
+        code=failure.code,
+        why=why,
+        topic=received.topic,
+        partition=received.partition,
+        offset=received.offset,
+    )
+    return failure

@@ -1,0 +1,180 @@
+"""Raw messages to work: decoded, judged and counted in the order of their partition."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+from confluent_kafka import Message
+
+from alchemiser_cli.clock import Clock
+from alchemiser_cli.errors import AlchemiserError
+from alchemiser_cli.market.columns import TickColumns
+from alchemiser_cli.market.quality import Violation
+from alchemiser_cli.market.ticks import Tick
+from alchemiser_cli.streaming.acknowledged import Header
+from alchemiser_cli.streaming.columnar import ColumnDecoder
+from alchemiser_cli.streaming.lanes import WorkItem
+from alchemiser_cli.streaming.offsets import PartitionLease
+from alchemiser_cli.streaming.positions import StartPositions
+from alchemiser_cli.streaming.received import Received
+from alchemiser_cli.streaming.watching import QualityWatch
+
+__all__ = ["ColumnIntake", "ColumnWork", "Span", "TickIntake", "received_from"]
+
+Leases = dict[int, PartitionLease]
+
+
+class TickIntake:
+    """Makes a ``WorkItem`` of each message."""
+
+    def __init__(
+        self,
+        topic: str,
+        decoder: ColumnDecoder,
+        positions: StartPositions,
+        watch: QualityWatch,
+        clock: Clock,
+    ) -> None:
+        """Decode messages of ``topic`` with ``decoder`` and have ``watch`` look at each tick."""
+        self._topic = topic
+        self._decoder = decoder
+        self._positions = positions
+        self._watch = watch
+        self._clock = clock
+
+    def take(self, messages: Sequence[Message], leases: Leases) -> tuple[int, list[WorkItem]]:
+        """Return the messages that are ours as work, in their order.
+
+        Raises:
+            RegistryUnreachableError: ``registry-unreachable``; nothing was counted yet.
+        """
+        taken_ns = self._clock.monotonic_ns()
+        wanted = _wanted(messages, leases, self._positions)
+        outcomes = self._decoder.decode_ticks([message.value() for message in wanted])
+        see, topic, now_ns = self._watch.see, self._topic, self._clock.now_ns()
+        items = []
+        for message, outcome in zip(wanted, outcomes, strict=True):
+            if isinstance(outcome, Tick):
+                received = received_from(topic, message, outcome, None, see(outcome, now_ns))
+            else:
+                received = received_from(topic, message, undecodable=outcome)
+            items.append(WorkItem(received, leases[received.partition], taken_ns))
+        return len(items), items
+
+
+class Span(NamedTuple):
+    """The part of one partition in a batch: its first offset, and the one after its last."""
+
+    lease: PartitionLease
+    first: int
+    following: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColumnWork:
+    """A batch as columns, with what had to be taken out of it.
+
+    ``columns`` are the good ticks, of shape ``(n,)`` each; ``rows`` (int64, ``(n,)``) are their
+    indexes in ``messages``. ``aside`` are messages that do not decode or break a rule.
+    """
+
+    columns: TickColumns
+    rows: npt.NDArray[np.int64]
+    messages: Sequence[Message]
+    aside: list[Received]
+    spans: list[Span]
+    taken_ns: int
+
+
+class ColumnIntake:
+    """Makes ``ColumnWork`` of a batch."""
+
+    def __init__(
+        self,
+        topic: str,
+        decoder: ColumnDecoder,
+        positions: StartPositions,
+        watch: QualityWatch,
+        clock: Clock,
+    ) -> None:
+        """Decode messages of ``topic`` with ``decoder`` and have ``watch`` look at all ticks."""
+        self._topic = topic
+        self._decoder = decoder
+        self._positions = positions
+        self._watch = watch
+        self._clock = clock
+
+    def take(self, messages: Sequence[Message], leases: Leases) -> tuple[int, ColumnWork]:
+        """Return the messages that are ours as columns.
+
+        Raises:
+            RegistryUnreachableError: ``registry-unreachable``; nothing was counted yet.
+        """
+        taken_ns = self._clock.monotonic_ns()
+        wanted = _wanted(messages, leases, self._positions)
+        decoded = self._decoder.decode([message.value() for message in wanted])
+        columns, rows = decoded.columns, decoded.rows
+        violations = self._watch.see_columns(columns, self._clock.now_ns())
+        aside = [
+            received_from(self._topic, wanted[row], undecodable=error)
+            for row, error in decoded.undecodable
+        ]
+        if violations:
+            good = np.ones(len(columns), bool)
+            good[[index for index, _ in violations]] = False
+            broken = columns.take(~good).ticks()
+            for tick, (index, violation) in zip(broken, violations, strict=True):
+                message = wanted[int(rows[index])]
+                aside.append(received_from(self._topic, message, tick, violation=violation))
+            columns, rows = columns.take(good), rows[good]
+        work = ColumnWork(columns, rows, wanted, aside, _spans(wanted, leases), taken_ns)
+        return len(wanted), work
+
+
+def _wanted(
+    messages: Sequence[Message], leases: Leases, positions: StartPositions
+) -> Sequence[Message]:
+    """Leave out what is no longer ours, and what lies before the time to start from."""
+    gone = [message for message in messages if message.partition() not in leases]
+    if gone or positions.scanning:
+        return [
+            message
+            for message in messages
+            if message.partition() in leases and not positions.too_early(message)
+        ]
+    return messages
+
+
+def received_from(
+    topic: str,
+    message: Message,
+    tick: Tick | None = None,
+    undecodable: AlchemiserError | None = None,
+    violation: Violation | None = None,
+) -> Received:
+    """Return a message of ``topic`` as it came."""
+    return Received(
+        topic,
+        message.partition() or 0,
+        message.offset() or 0,
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+        cast("Sequence[Header]", message.headers() or ()),  # a dict is only for sending
+        tick,
+        undecodable,
+        violation,
+    )
+
+
+def _spans(messages: Sequence[Message], leases: Leases) -> list[Span]:
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for message in messages:
+        partition, offset = message.partition() or 0, message.offset() or 0
+        if partition not in first:
+            first[partition] = offset
+        last[partition] = offset
+    return [Span(leases[one], first[one], last[one] + 1) for one in first]
