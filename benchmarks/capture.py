@@ -10,15 +10,14 @@ million. It waits for the writer, so that nothing is dropped. Exits 1 when a tar
 """
 
 import argparse
-import json
 import os
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from figures import Figure, all_met, printed
 
 from alchemiser_cli.clock import ManualClock, SystemClock
 from alchemiser_cli.errors import StrategyExecutionError
@@ -27,7 +26,7 @@ from alchemiser_cli.errors.journal.measure import measure_capture
 from alchemiser_cli.errors.journal.store import JournalStore
 from alchemiser_cli.state import StateDatabase
 
-__all__ = ["Figure", "main", "measure_cost", "measure_storm"]
+__all__ = ["main", "measure_cost", "measure_storm"]
 
 CAPTURE_US = 50.0
 GROWTH_MEGABYTES = 10.0
@@ -37,22 +36,6 @@ FINGERPRINTS = 200
 HOUR_S = 3_600.0
 BURST = 1_000
 BACKLOG = 5_000
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured value beside its target; smaller is better."""
-
-    name: str
-    value: float
-    target: float
-    unit: str
-    detail: str
-
-    @property
-    def met(self) -> bool:
-        """Whether the value is within the target."""
-        return self.value <= self.target
 
 
 def measure_cost(rounds: int) -> Iterator[Figure]:
@@ -103,8 +86,8 @@ def main(arguments: list[str] | None = None) -> int:
         figures.extend(measure_cost(options.rounds))
     if options.only != "capture":
         figures.extend(measure_storm(FULL_STORM if options.full else options.storm))
-    print(_as_json(figures) if options.json else _as_table(figures))
-    return 0 if all(figure.met for figure in figures) else 1
+    print(printed(figures, as_json=options.json))
+    return 0 if all_met(figures) else 1
 
 
 def _storm(journal: ErrorJournal, clock: ManualClock, captures: int) -> None:
@@ -131,21 +114,6 @@ def _error(form: int, number: int) -> StrategyExecutionError:
 def _resident_megabytes() -> float:
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def _as_table(figures: list[Figure]) -> str:
-    lines = [f"Python {platform.python_version()}, {os.cpu_count()} CPUs"]
-    for figure in figures:
-        value, target = (f"{number:.2f} {figure.unit}" for number in (figure.value, figure.target))
-        verdict = "met" if figure.met else "MISSED"
-        line = f"{figure.name:<12}{value:>11}   target {target:>9}   {verdict:<6}"
-        lines.append(f"{line}   {figure.detail}")
-    return "\n".join(lines)
-
-
-def _as_json(figures: list[Figure]) -> str:
-    rows = [asdict(figure) | {"met": figure.met} for figure in figures]
-    return json.dumps({"python": platform.python_version(), "figures": rows}, indent=2)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,19 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-__all__ = ["Figure", "all_met", "printed"]
+__all__ = ["Figure", "all_met", "line", "machine", "printed"]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value beside its target; smaller is better, unless ``at_least``."""
+    """One measured value beside its target; smaller is better, unless ``at_least``.
+
+    Without a target it is only reported.
+    """
 
     name: str
     value: float
-    target: float
+    target: float | None
     unit: str
     detail: str = ""
     at_least: bool = False
@@ -23,6 +26,8 @@ class Figure:
     @property
     def met(self) -> bool:
         """Whether the value is as good as the target or better."""
+        if self.target is None:
+            return True
         return self.value >= self.target if self.at_least else self.value <= self.target
 
 
@@ -31,17 +36,28 @@ def all_met(figures: Sequence[Figure]) -> bool:
     return all(figure.met for figure in figures)
 
 
-def printed(figures: Sequence[Figure], *, as_json: bool) -> str:
-    """Return the figures for people or, ``as_json``, for programs."""
+def machine() -> str:
+    """Return what was measured on, in a line."""
+    return f"Python {platform.python_version()}, {os.cpu_count()} CPUs"
+
+
+def line(figure: Figure, width: int) -> str:
+    """Return the figure for people, its name padded to ``width`` characters."""
+    bound = verdict = ""
+    if figure.target is not None:
+        side = "least" if figure.at_least else "most"
+        bound = f"at {side:<5} {f'{figure.target:.2f} {figure.unit}':>9}"
+        verdict = "met" if figure.met else "MISSED"
+    value = f"{figure.value:.2f} {figure.unit}"
+    text = f"{figure.name:<{width}}{value:>11}   {bound:<18}   {verdict:<6}   {figure.detail}"
+    return text.rstrip()
+
+
+def printed(figures: Sequence[Figure], *, as_json: bool, **facts: object) -> str:
+    """Return the figures for people or, ``as_json`` and with ``facts``, for programs."""
     if as_json:
         rows = [asdict(figure) | {"met": figure.met} for figure in figures]
-        return json.dumps({"python": platform.python_version(), "figures": rows}, indent=2)
-    lines = [f"Python {platform.python_version()}, {os.cpu_count()} CPUs"]
+        document = {"python": platform.python_version(), **facts, "figures": rows}
+        return json.dumps(document, indent=2)
     width = max((len(figure.name) for figure in figures), default=0) + 2
-    for figure in figures:
-        value, target = (f"{number:.2f} {figure.unit}" for number in (figure.value, figure.target))
-        verdict = "met" if figure.met else "MISSED"
-        bound = "least" if figure.at_least else "most"
-        line = f"{figure.name:<{width}}{value:>11}   at {bound:<5} {target:>9}   {verdict:<6}"
-        lines.append(f"{line}   {figure.detail}".rstrip())
-    return "\n".join(lines)
+    return "\n".join([machine(), *(line(figure, width) for figure in figures)])

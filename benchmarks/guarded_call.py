@@ -12,19 +12,16 @@ in another way, is reported without a target. Exits 1 when a target is missed.
 
 import argparse
 import asyncio
-import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pybreaker
 import tenacity
+from figures import Figure, all_met, printed
 
 from alchemiser_cli.clock import SystemClock
 from alchemiser_cli.resilience import (
@@ -38,29 +35,13 @@ from alchemiser_cli.resilience import (
 from alchemiser_cli.resilience.breaker_store import BreakerStore
 from alchemiser_cli.state import StateDatabase
 
-__all__ = ["Figure", "main", "measure_calls", "measure_operations"]
+__all__ = ["main", "measure_calls", "measure_operations"]
 
 CALLS = 10_000
 GUARDED_MICROSECONDS = 2.0
 OVERHEAD_PERCENT = {100: 5.0, 1_000: None, 10_000: None}  # operation in us: target
 
 Function = Callable[[int], int]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured value; smaller is better. Without a target it is only reported."""
-
-    name: str
-    value: float
-    unit: str
-    target: float | None
-    detail: str
-
-    @property
-    def met(self) -> bool:
-        """Whether the value is within its target."""
-        return self.target is None or self.value <= self.target
 
 
 def measure_calls(rounds: int) -> Iterator[Figure]:
@@ -110,8 +91,8 @@ def measure_operations(rounds: int) -> Iterator[Figure]:
         yield Figure(
             f"overhead on {duration_us} us",
             ours_percent,
-            "%",
             target,
+            "%",
             f"tenacity + pybreaker {theirs_percent:.2f} %",
         )
 
@@ -123,8 +104,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     figures = [*measure_calls(options.rounds), *measure_operations(options.rounds)]
-    print(_as_json(figures) if options.json else _as_table(figures))
-    return 0 if all(figure.met for figure in figures) else 1
+    print(printed(figures, as_json=options.json))
+    return 0 if all_met(figures) else 1
 
 
 def _guard(
@@ -162,7 +143,7 @@ def _compared(taken: dict[str, list[float]]) -> Iterator[Figure]:
         share = statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
         detail = f"{share:.3f} x tenacity + pybreaker, which adds {their_cost:.1f} us"
         target = GUARDED_MICROSECONDS if name == "guarded call" else None
-        yield Figure(name, cost, "us", target, detail)
+        yield Figure(name, cost, target, "us", detail)
 
 
 def _async_figure(rounds: int) -> Figure:
@@ -185,7 +166,7 @@ def _async_figure(rounds: int) -> Figure:
         return costs
 
     cost = statistics.median(asyncio.run(measured()))
-    return Figure("guarded async call", cost, "us", None, "over the bare await")
+    return Figure("guarded async call", cost, None, "us", "over the bare await")
 
 
 def _nothing(number: int) -> int:
@@ -214,22 +195,6 @@ def _timed(function: Function, iterations: int) -> float:
     begun = time.thread_time_ns()
     function(iterations)
     return (time.thread_time_ns() - begun) / 1e3
-
-
-def _as_table(figures: list[Figure]) -> str:
-    lines = [f"Python {platform.python_version()}, {os.cpu_count()} CPUs"]
-    for figure in figures:
-        target = "" if figure.target is None else f"target {figure.target:.0f} {figure.unit}"
-        verdict = ("met" if figure.met else "MISSED") if target else ""
-        value = f"{figure.value:.2f} {figure.unit}"
-        line = f"{figure.name:<28}{value:>10}   {target:<12}{verdict:<8}"
-        lines.append(f"{line}{figure.detail}")
-    return "\n".join(lines)
-
-
-def _as_json(figures: list[Figure]) -> str:
-    rows = [asdict(figure) | {"met": figure.met} for figure in figures]
-    return json.dumps({"python": platform.python_version(), "figures": rows}, indent=2)
 
 
 if __name__ == "__main__":

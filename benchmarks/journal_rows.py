@@ -11,9 +11,7 @@ exit code counts but those of a wrong command line and of a defect. Exits 1 when
 """
 
 import argparse
-import json
 import os
-import platform
 import shlex
 import statistics
 import subprocess
@@ -22,8 +20,9 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from figures import Figure, all_met, line, machine, printed
 
 from alchemiser_cli.clock import SystemClock
 from alchemiser_cli.errors import error_codes
@@ -33,7 +32,7 @@ from alchemiser_cli.errors.journal.store import JournalStore
 from alchemiser_cli.exits import ExitCode
 from alchemiser_cli.state import StateDatabase
 
-__all__ = ["Figure", "fill", "main", "measure_commands", "measure_reads"]
+__all__ = ["fill", "main", "measure_commands", "measure_reads"]
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ["errors list", "health status"]
@@ -41,27 +40,12 @@ COMMAND_MS = 700.0
 READ_MS = 50.0
 APPEND_MICROSECONDS = 50.0  # 20,000 captures a second
 BATCH = 500
+WIDTH = 20
 FINGERPRINTS = 200
 COMPONENTS = ("consume", "feed", "paper-broker", "replay")
 DAY_NS = 86_400_000_000_000
 MINUTE_NS = 60_000_000_000
 TRACEBACK = '  File "consumer.py", line 101, in poll\n    self._decode(message)\n' * 12
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured value beside its target, if it has one; smaller is better."""
-
-    name: str
-    value: float
-    target: float | None
-    unit: str
-    detail: str
-
-    @property
-    def met(self) -> bool:
-        """Whether the value is within the target."""
-        return self.target is None or self.value <= self.target
 
 
 def fill(store: JournalStore, rows: int, now_ns: int) -> Figure:
@@ -110,10 +94,10 @@ def measure_commands(commands: list[str], home: Path, rounds: int) -> Iterator[F
     }
     environ = _environ(home)
     seconds: dict[str, list[float]] = {name: [] for name in lines}
-    codes = {name: _run(line, environ)[1] for name, line in lines.items()}  # and warm up
+    codes = {name: _run(words, environ)[1] for name, words in lines.items()}  # and warm up
     for _ in range(rounds):
-        for name, line in lines.items():
-            seconds[name].append(_run(line, environ)[0])
+        for name, words in lines.items():
+            seconds[name].append(_run(words, environ)[0])
     for name, took in seconds.items():
         target = COMMAND_MS if name in commands else None
         detail = f"{rounds} rounds, best {min(took) * 1e3:.0f} ms, exit code {codes[name]}"
@@ -131,14 +115,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     figures = []
     if not options.json:
-        print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, {options.rows:,} rows")
+        print(f"{machine()}, {options.rows:,} rows")
     for figure in _figures(options.commands, options.rows, options.rounds):
         figures.append(figure)
         if not options.json:
-            print(_as_line(figure), flush=True)  # the next one may take minutes
+            print(line(figure, WIDTH), flush=True)  # the next one may take minutes
     if options.json:
-        print(_as_json(options.rows, figures))
-    return 0 if all(figure.met for figure in figures) else 1
+        print(printed(figures, as_json=True, rows=options.rows))
+    return 0 if all_met(figures) else 1
 
 
 def _figures(commands: list[str], rows: int, rounds: int) -> Iterator[Figure]:
@@ -208,21 +192,6 @@ def _run(command: list[str], environ: Mapping[str, str]) -> tuple[float, int]:
     if done.returncode in (ExitCode.USAGE, ExitCode.INTERNAL):
         raise SystemExit(f"{' '.join(command)} exited {done.returncode}:\n{done.stderr}")
     return seconds, done.returncode
-
-
-def _as_line(figure: Figure) -> str:
-    target, verdict = "", "no target"
-    if figure.target is not None:
-        target = f"target {figure.target:.0f} {figure.unit}"
-        verdict = "met" if figure.met else "MISSED"
-    value = f"{figure.value:.1f} {figure.unit}"
-    return f"{figure.name:<18}{value:>12}   {target:>13}   {verdict:<9}   {figure.detail}"
-
-
-def _as_json(rows: int, figures: list[Figure]) -> str:
-    measured = [asdict(figure) | {"met": figure.met} for figure in figures]
-    document = {"python": platform.python_version(), "rows": rows, "figures": measured}
-    return json.dumps(document, indent=2)
 
 
 if __name__ == "__main__":

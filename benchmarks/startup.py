@@ -9,19 +9,19 @@ when a target is missed.
 """
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Figure", "main", "measure_demo", "measure_ratio"]
+from figures import Figure, all_met, printed
+
+__all__ = ["main", "measure_demo", "measure_ratio"]
 
 ROOT = Path(__file__).resolve().parents[1]
 BARE_APP = '''\
@@ -50,22 +50,6 @@ RATIOS = {
 }
 DEMO_SECONDS = 60.0
 DEMO_MEGABYTES = 400.0
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured value beside its target; smaller is better."""
-
-    name: str
-    value: float
-    target: float
-    unit: str
-    detail: str
-
-    @property
-    def met(self) -> bool:
-        """Whether the value is within the target."""
-        return self.value <= self.target
 
 
 @dataclass(frozen=True)
@@ -108,8 +92,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     figures = list(_figures(options.only, options.rounds))
-    print(_as_json(figures) if options.json else _as_table(figures))
-    return 0 if all(figure.met for figure in figures) else 1
+    print(printed(figures, as_json=options.json))
+    return 0 if all_met(figures) else 1
 
 
 def _figures(only: str | None, rounds: int) -> Iterator[Figure]:
@@ -157,21 +141,6 @@ def _run(command: list[str], environ: Mapping[str, str]) -> Run:
             reason = complaint.read().decode(errors="replace")
             raise SystemExit(f"{' '.join(command)} exited {process.returncode}:\n{reason}")
     return Run(seconds, peak_megabytes=usage.ru_maxrss * 1024 / 1e6)
-
-
-def _as_table(figures: list[Figure]) -> str:
-    lines = [f"Python {platform.python_version()}, {os.cpu_count()} CPUs"]
-    for figure in figures:
-        value, target = (f"{number:.2f} {figure.unit}" for number in (figure.value, figure.target))
-        verdict = "met" if figure.met else "MISSED"
-        line = f"{figure.name:<12}{value:>11}   target {target:>9}   {verdict:<6}"
-        lines.append(f"{line}   {figure.detail}")
-    return "\n".join(lines)
-
-
-def _as_json(figures: list[Figure]) -> str:
-    rows = [asdict(figure) | {"met": figure.met} for figure in figures]
-    return json.dumps({"python": platform.python_version(), "figures": rows}, indent=2)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,30 @@ def settings(_: str) -> str:
     return _table(["setting", "type", "default", "meaning"], _settings_rows(schema, schema))
 
 
+def quality_rules(_: str) -> str:
+    """Return the table of the rules of plausibility, in the order in which they are asked."""
+    from alchemiser_cli.market.quality import rules
+
+    rows = ([f"`{rule.name}`", rule.sentence] for rule in rules())
+    return _table(["rule", "when a tick breaks it"], rows)
+
+
+def metrics(_: str) -> str:
+    """Return the table of the Prometheus metrics."""
+    from alchemiser_cli.telemetry import METRICS
+
+    rows = (
+        [
+            f"`{metric.name}`",
+            metric.kind,
+            ", ".join(f"`{label}`" for label in metric.labels),
+            metric.help,
+        ]
+        for metric in METRICS
+    )
+    return _table(["metric", "kind", "labels", "meaning"], rows)
+
+
 def help_text(words: str) -> str:
     """Return the captured help of a command: ``help: config show``."""
     return _captured([*shlex.split(words), "--help"])
@@ -112,6 +136,8 @@ REGIONS: Mapping[str, Callable[[str], str]] = {
     "preflight-fixes": preflight_fixes,
     "commands": commands,
     "settings": settings,
+    "quality-rules": quality_rules,
+    "metrics": metrics,
     "help": help_text,
     "output": output,
     "demo": demo,

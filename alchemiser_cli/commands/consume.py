@@ -6,13 +6,19 @@ from typing import Annotated
 import typer
 
 from alchemiser_cli.commands.invocation import Invocation
-from alchemiser_cli.commands.options import FailOn, FailOnOption, OutputOption, TopicOption
+from alchemiser_cli.commands.options import (
+    FailOn,
+    FailOnOption,
+    MetricsOption,
+    OutputOption,
+    TopicOption,
+)
 from alchemiser_cli.commands.parsing import start_position
 from alchemiser_cli.commands.signals import stop_on_signal
 from alchemiser_cli.errors import AlchemiserError
 from alchemiser_cli.errors.context import operation
 from alchemiser_cli.exits import ExitCode
-from alchemiser_cli.health.consumer import ConsumerHealth
+from alchemiser_cli.health.streams import consumer_readiness, stream_telemetry
 from alchemiser_cli.market import Tick
 from alchemiser_cli.pipeline import ConsumeLimits, consume_ticks
 from alchemiser_cli.render.consuming import consuming, print_tick
@@ -56,16 +62,7 @@ def consume(
     print_ticks: Annotated[
         bool, typer.Option("--print", help="Write each tick as one line of JSON.")
     ] = False,
-    metrics_port: Annotated[
-        int | None,
-        typer.Option(
-            "--metrics",
-            metavar="PORT",
-            min=0,
-            max=65_535,
-            help="Serve /metrics, /readyz and /healthz on this port of health.host.",
-        ),
-    ] = None,
+    metrics: MetricsOption = None,
     fail_on: FailOnOption = FailOn.ERROR,
     output: OutputOption = None,
 ) -> None:
@@ -84,18 +81,26 @@ def consume(
         settings = settings.with_consumer_group(group)
     topic = topic or settings.topics.ticks
     stream = f"consumer:{settings.consumer.group}:{topic}"
-    health = ConsumerHealth(settings, invocation.clock, invocation.journal.capture)
+    clock = invocation.clock
+    last: list[ConsumerSnapshot | None] = [None]
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signal())
         cluster = stack.enter_context(
             open_cluster(settings.kafka, settings.topics, settings.run_folder)
         )
-        progress = stack.enter_context(ProgressReporter(invocation.state, stream, invocation.clock))
+        progress = stack.enter_context(ProgressReporter(invocation.state, stream, clock))
         warn_of_own_cluster(cluster)
-        if metrics_port is not None:
-            stack.enter_context(health.served(metrics_port))
+        telemetry = stack.enter_context(
+            stream_telemetry(
+                settings,
+                clock,
+                lambda: consumer_readiness(last[0]),
+                invocation.journal.capture,
+                metrics,
+            )
+        )
         draw = stack.enter_context(
-            consuming(invocation.clock, settings.consumer.group, topic, visible=not print_ticks)
+            consuming(clock, settings.consumer.group, topic, visible=not print_ticks)
         )
 
         async def accept(tick: Tick, received: Received) -> None:
@@ -112,20 +117,20 @@ def consume(
                 invocation.journal.capture(error)
 
         def told(snapshot: ConsumerSnapshot) -> None:
-            health.snapshot = snapshot
+            last[0] = snapshot
             draw(snapshot)
 
         result = consume_ticks(
             settings,
             cluster,
-            invocation.clock,
+            clock,
             accept,
             topic=topic,
             limits=limits,
             on_failed=journalled,
             on_snapshot=told,
             stop=stop,
-            telemetry=health.telemetry,
+            telemetry=telemetry,
         )
     present = show_last if print_ticks else show
     present(consume_view(result), output)

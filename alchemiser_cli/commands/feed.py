@@ -1,22 +1,23 @@
 """``alchemiser feed``: live feeds of market data into Kafka."""
 
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
 from alchemiser_cli.commands.invocation import Invocation
-from alchemiser_cli.commands.options import OutputOption, TopicOption
+from alchemiser_cli.commands.options import MetricsOption, OutputOption, TopicOption
 from alchemiser_cli.commands.signals import stop_on_signal
 from alchemiser_cli.errors import MarketDataError
 from alchemiser_cli.errors.context import operation
+from alchemiser_cli.health.streams import feed_readiness, stream_telemetry
 from alchemiser_cli.market.feeds import FeedClient, FeedTick, list_feeds, plan_feed
 from alchemiser_cli.render.feed import feed_view, feeds_view
 from alchemiser_cli.render.output import show
 from alchemiser_cli.render.progress import progress_bar
 from alchemiser_cli.render.stream import warn_of_own_cluster
 from alchemiser_cli.state.stream_progress import ProgressReporter
-from alchemiser_cli.streaming import open_cluster
-from alchemiser_cli.streaming.feed_publisher import FeedLimits, run_feed
+from alchemiser_cli.streaming import FeedLimits, open_cluster, run_feed
 
 __all__ = ["app"]
 
@@ -60,6 +61,7 @@ def run(
         typer.Option(metavar="SECONDS", min=0.1, help="End when no tick came for so long."),
     ] = None,
     topic: TopicOption = None,
+    metrics: MetricsOption = None,
     output: OutputOption = None,
 ) -> None:
     """Run a live feed and publish its ticks.
@@ -78,12 +80,21 @@ def run(
         with operation("receive ticks", component=f"feed:{name}"):
             invocation.journal.capture(error)
 
-    feed = FeedClient(plan.name, plan.venue, plan.settings, invocation.clock, on_error=journalled)
-    with (
-        stop_on_signal() as stop,
-        open_cluster(settings.kafka, settings.topics, settings.run_folder) as cluster,
-        ProgressReporter(invocation.state, f"feed:{name}", invocation.clock) as progress,
-    ):
+    clock = invocation.clock
+    with ExitStack() as stack:
+        stop = stack.enter_context(stop_on_signal())
+        cluster = stack.enter_context(
+            open_cluster(settings.kafka, settings.topics, settings.run_folder)
+        )
+        progress = stack.enter_context(ProgressReporter(invocation.state, f"feed:{name}", clock))
+        telemetry = stack.enter_context(
+            stream_telemetry(
+                settings, clock, lambda: feed_readiness(feed), invocation.journal.capture, metrics
+            )
+        )
+        feed = FeedClient(
+            plan.name, plan.venue, plan.settings, clock, telemetry=telemetry, on_error=journalled
+        )
         warn_of_own_cluster(cluster)
         with progress_bar(f"feed {name}") as advance:
             sent = 0
@@ -98,12 +109,13 @@ def run(
             result = run_feed(
                 settings,
                 cluster,
-                invocation.clock,
+                clock,
                 feed,
                 topic=topic or settings.topics.ticks,
                 limits=FeedLimits(max_ticks, until_idle),
                 on_tick=seen,
                 stop=stop,
+                telemetry=telemetry,
             )
     show(feed_view(result), output)
     stop.exit_if_requested()

@@ -7,7 +7,7 @@ import typer
 
 from alchemiser_cli.render.output import Format
 
-__all__ = ["FailOn", "FailOnOption", "OutputOption", "TopicOption"]
+__all__ = ["FailOn", "FailOnOption", "MetricsOption", "OutputOption", "TopicOption"]
 
 
 class FailOn(StrEnum):
@@ -19,6 +19,17 @@ class FailOn(StrEnum):
 
 FailOnOption = Annotated[
     FailOn, typer.Option(help="warning: exit with 3 where there are only warnings.")
+]
+
+MetricsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics",
+        metavar="PORT",
+        min=0,
+        max=65_535,
+        help="Serve /metrics, /readyz and /healthz on this port of health.host.",
+    ),
 ]
 
 OutputOption = Annotated[

@@ -14,8 +14,8 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
     """One observation of one instrument; the fields are those of ``schemas/tick.avsc``.
 
     Times are UTC nanoseconds, volatilities annualised fractions, prices in the
-    instrument's own currency. ``sequence`` counts from 1 without gaps for each
-    (venue, symbol).
+    instrument's own currency. ``sequence`` rises by one for each (venue, symbol, kind); for
+    quotes it may also leave numbers out, as a venue's book updates do.
     """
 
     symbol: str

@@ -57,6 +57,12 @@ def consume_view(result: ConsumeResult) -> View:
         ("quarantined", _count(result.quarantined)),
         ("sequence gaps", _count(result.gaps)),
         ("duplicates", _count(result.duplicates)),
+        ("reordered", f"{result.reordered:,}"),
+        *(
+            (name, _count(number))
+            for name, number in (("conflated", result.conflated), ("rejoined", result.rejoined))
+            if number
+        ),
         ("rate", f"{result.throughput_per_s:,.0f}/s"),
         ("latency p50", _milliseconds(result.latency_ms.p50)),
         ("latency p99", _milliseconds(result.latency_ms.p99)),

@@ -24,7 +24,7 @@ from alchemiser_cli.shm.layout import PUBLISHED_WORD, Header
 from alchemiser_cli.shm.mapping import Mapping
 from alchemiser_cli.shm.presence import FAILURES, REFUSALS, RETRIES, ReaderLine
 from alchemiser_cli.shm.slots import SlotHead, decode_head, slot_of
-from alchemiser_cli.shm.words import COMPLETE, PUBLISHED, Fence, seal, unseal
+from alchemiser_cli.shm.words import PUBLISHED, TO_COMPLETE, fence_of_one_thread, unseal
 
 __all__ = ["Copy", "SegmentReader"]
 
@@ -64,7 +64,7 @@ class SegmentReader(ABC, Generic[C, T]):
         self._clock = clock
         self._settings = settings
         self._schema_hash = schema_hash
-        self._fence = Fence()
+        self._fence = fence_of_one_thread()
         self._value: T | None = None
         self._head: SlotHead | None = None
         self.refusal: AlchemiserError | None = None
@@ -183,7 +183,7 @@ class SegmentReader(ABC, Generic[C, T]):
                 fault = f"its published generation is damaged ({word:#018x})"
                 continue
             index = slot_of(generation)
-            mark, expected = self._mapping.marks[index], seal(COMPLETE, generation)
+            mark, expected = self._mapping.marks[index], word ^ TO_COMPLETE
             if words[mark] != expected:
                 if not any(words[one] for one in self._mapping.marks):
                     self._seen = word  # nothing was published yet
@@ -194,12 +194,13 @@ class SegmentReader(ABC, Generic[C, T]):
                 continue
             fence()
             copy = self._copied(index, generation)
+            checksum = words[mark + 1]
             fence()
             if words[mark] != expected:
                 fault = "its writer was faster than this reader"
                 self._line.count(RETRIES)
                 continue
-            if copy is None or copy.checksum != words[mark + 1]:
+            if copy is None or copy.checksum != checksum:
                 fault = f"slot {index} does not match its checksum"
                 self._line.count(FAILURES)
                 continue

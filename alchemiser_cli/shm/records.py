@@ -15,7 +15,7 @@ from alchemiser_cli.shm.files import segment_file
 from alchemiser_cli.shm.mapping import Mapping
 from alchemiser_cli.shm.reader import Copy, SegmentReader
 from alchemiser_cli.shm.schema import record_manifest
-from alchemiser_cli.shm.slots import BODY, HEAD_BYTES, Provenance, SlotHead, pack_head
+from alchemiser_cli.shm.slots import BODY, HEAD_BYTES, Provenance, SlotHead, pack_head, staged_head
 from alchemiser_cli.shm.slots import payload_length as claimed_length
 from alchemiser_cli.shm.writer import SegmentWriter
 
@@ -85,7 +85,8 @@ class RecordWriter(Generic[T]):
         self.segment = writer
         self._kind = kind
         self._encode_into = msgspec.msgpack.Encoder().encode_into
-        self._staged = bytearray(HEAD_BYTES)
+        self._staged = staged_head(writer.provenance)
+        self._described = len(writer.provenance)
         mapping = writer.mapping
         self._bodies = [mapping.slot(index)[BODY:] for index in range(len(mapping.marks))]
         self._capacity = mapping.header.manifest.capacity
@@ -107,7 +108,7 @@ class RecordWriter(Generic[T]):
                 raise self._too_large(length)
             generation, index = writer.begin()
             times_ns = writer.times_ns()
-            pack_head(staged, generation, times_ns, step, length, writer.provenance)
+            pack_head(staged, generation, times_ns, step, length, self._described)
             body = self._bodies[index][: len(staged)]
             body[:] = staged
             writer.commit(generation, _XXH3(body, generation), times_ns[0])

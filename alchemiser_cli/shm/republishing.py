@@ -6,8 +6,8 @@ import xxhash
 from alchemiser_cli.shm.control import PUBLISHED_NS_WORD
 from alchemiser_cli.shm.layout import PUBLISHED_WORD
 from alchemiser_cli.shm.mapping import Mapping
-from alchemiser_cli.shm.slots import BODY, HEAD_BYTES, decode_head, pack_head, slot_of
-from alchemiser_cli.shm.words import COMPLETE, PUBLISHED, WRITING, Fence, seal
+from alchemiser_cli.shm.slots import BODY, HEAD_BYTES, decode_head, pack_head, slot_of, staged_head
+from alchemiser_cli.shm.words import COMPLETE, PUBLISHED, WRITING, fence_of_one_thread, seal
 
 __all__ = ["publish_again", "slot_body"]
 
@@ -28,11 +28,12 @@ def publish_again(
     the one that ``body`` came from: until the end, that one may be the only one that is whole.
     """
     head = decode_head(body[:HEAD_BYTES])
-    staged = bytearray(body)
     times_ns = times_ns or (head.published_ns, head.published_monotonic_ns)
     provenance = msgspec.json.encode(head.provenance)
-    pack_head(staged, generation, times_ns, head.step, head.payload_length, provenance)
-    words, fence = mapping.words, Fence()
+    staged = staged_head(provenance) + body[HEAD_BYTES:]
+    described = len(provenance)
+    pack_head(staged, generation, times_ns, head.step, head.payload_length, described)
+    words, fence = mapping.words, fence_of_one_thread()
     index = slot_of(generation)
     mark = mapping.marks[index]
     words[mark] = seal(WRITING, generation)

@@ -29,6 +29,7 @@ __all__ = [
     "pack_head",
     "payload_length",
     "slot_of",
+    "staged_head",
 ]
 
 BODY = 64  # where the checksum begins to count
@@ -76,17 +77,26 @@ def encode_provenance(provenance: Provenance) -> bytes:
     return encoded
 
 
+def staged_head(provenance: bytes) -> bytearray:
+    """Return ``HEAD_BYTES`` with the encoded provenance, for ``pack_head`` to complete."""
+    staged = bytearray(HEAD_BYTES)
+    staged[_PROVENANCE_AT : _PROVENANCE_AT + len(provenance)] = provenance
+    return staged
+
+
 def pack_head(
-    target: bytearray | memoryview,
+    staged: bytearray,
     generation: int,
     times_ns: tuple[int, int],
     step: int,
     length: int,
-    provenance: bytes,
+    described: int,
 ) -> None:
-    """Write the head into the first ``HEAD_BYTES`` of ``target``; the times are UTC, monotonic."""
-    _HEAD.pack_into(target, 0, generation, *times_ns, step, length, len(provenance))
-    target[_PROVENANCE_AT : _PROVENANCE_AT + len(provenance)] = provenance
+    """Write the head's numbers; the times are UTC and monotonic, the lengths are in bytes.
+
+    ``length`` is the payload's, ``described`` the provenance's.
+    """
+    _HEAD.pack_into(staged, 0, generation, *times_ns, step, length, described)
 
 
 def payload_length(head: bytes | memoryview) -> int:

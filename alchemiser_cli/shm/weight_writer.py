@@ -11,7 +11,7 @@ from alchemiser_cli.errors import SegmentSchemaError, TrainingDivergedError
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.shm.canary import Array, Canary
 from alchemiser_cli.shm.schema import DTYPES, Manifest, TensorSpec
-from alchemiser_cli.shm.slots import BODY, HEAD_BYTES, pack_head
+from alchemiser_cli.shm.slots import BODY, HEAD_BYTES, pack_head, staged_head
 from alchemiser_cli.shm.transfer import BLOCK, Block, Check, checks_of, copied_blocks
 from alchemiser_cli.shm.writer import SegmentWriter
 
@@ -41,7 +41,7 @@ class WeightWriter:
         slots = range(len(mapping.marks))
         self._heads = [mapping.slot(index)[BODY : BODY + HEAD_BYTES] for index in slots]
         self._targets = [_targets(self._manifest, mapping.payload(index)) for index in slots]
-        self._staged = bytearray(HEAD_BYTES)
+        self._staged = staged_head(writer.provenance)
 
     def publish(
         self, weights: Mapping[str, Array], *, canary: Canary | None = None, step: int = 0
@@ -62,7 +62,8 @@ class WeightWriter:
             generation, index = writer.begin()
             times_ns = writer.times_ns()
             length = self._manifest.capacity
-            pack_head(self._staged, generation, times_ns, step, length, writer.provenance)
+            described = len(writer.provenance)
+            pack_head(self._staged, generation, times_ns, step, length, described)
             self._heads[index][:] = self._staged
             hasher = xxhash.xxh3_64(self._staged, generation)
             try:

@@ -6,7 +6,7 @@ never seen by halves. Words that decide anything are therefore 8 bytes, native-e
 on their cache line.
 
 **Order.** CPython compiles each access into a call of its own, so that no compiler reorders two of
-them; the processor may. ``Fence`` is what keeps it from that: a lock that is released and then
+them; the processor may. A fence is what keeps it from that: a lock that is released and then
 acquired again. Nothing before the release moves behind it, nothing behind the acquisition moves
 before it, and a release and the acquisition that follows it keep their order (an atomic
 read-modify-write on x86-64, RCsc acquire and release on arm64); this is why one pair of acquire
@@ -20,9 +20,10 @@ one of another. Order and seals only spare work: what a reader accepts rests on 
 
 import threading
 from binascii import crc_hqx
+from collections.abc import Callable
 
-__all__ = ["COMPLETE", "LARGEST", "PUBLISHED", "RETIRED", "WORD", "WRITING", "Fence"]
-__all__ += ["seal", "unseal"]
+__all__ = ["COMPLETE", "LARGEST", "PUBLISHED", "RETIRED", "TO_COMPLETE", "TO_WRITING"]
+__all__ += ["WORD", "WRITING", "fence_of_one_thread", "seal", "unseal"]
 
 WORD = 8
 LARGEST = (1 << 48) - 1
@@ -34,20 +35,17 @@ COMPLETE = 0x436F
 RETIRED = 0x5265
 
 
-class Fence:
-    """A full memory fence between what one thread does before and after the call."""
+def fence_of_one_thread() -> Callable[[], None]:
+    """Return a full memory fence, which one thread at a time may call."""
+    lock = threading.Lock()
+    acquire, release = lock.acquire, lock.release
+    acquire()
 
-    __slots__ = ("_lock",)
+    def fence() -> None:
+        release()
+        acquire()
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def __call__(self) -> None:
-        """Let nothing pass, in either direction."""
-        with self._lock:
-            pass
-        with self._lock:
-            pass
+    return fence
 
 
 def seal(kind: int, value: int) -> int:
@@ -59,3 +57,8 @@ def unseal(kind: int, word: int) -> int | None:
     """Return the value of ``word``, or None if it is not one of ``kind``."""
     value = word & LARGEST
     return value if word == seal(kind, value) else None
+
+
+# A CRC is linear: for one value, the words of two kinds differ by a constant.
+TO_WRITING = seal(PUBLISHED, 0) ^ seal(WRITING, 0)
+TO_COMPLETE = seal(PUBLISHED, 0) ^ seal(COMPLETE, 0)

@@ -28,7 +28,7 @@ from alchemiser_cli.shm.lease import WriterLease
 from alchemiser_cli.shm.mapping import Mapping
 from alchemiser_cli.shm.schema import Manifest
 from alchemiser_cli.shm.slots import Provenance, encode_provenance, slot_of
-from alchemiser_cli.shm.words import COMPLETE, PUBLISHED, WRITING, Fence, seal
+from alchemiser_cli.shm.words import PUBLISHED, TO_COMPLETE, TO_WRITING, fence_of_one_thread, seal
 
 __all__ = ["SegmentWriter"]
 
@@ -66,7 +66,7 @@ class SegmentWriter:
         self.lock = threading.Lock()
         self.provenance = encode_provenance(provenance or Provenance())
         self._clock = clock
-        self._fence = Fence()
+        self._fence = fence_of_one_thread()
         self._lease = WriterLease(file, clock)
         try:
             header = _existing_or_made(file, manifest, clock, observation_hash, create_only)
@@ -81,6 +81,7 @@ class SegmentWriter:
             raise
         words = self._words = self.mapping.words
         self.generation = last_generation(words, self.mapping.marks)
+        self._next = seal(PUBLISHED, self.generation + 1)  # the published word to be
         write_writer(words, current_process())
         self.beat()
         if self._lease.taken_from is not None:
@@ -107,7 +108,7 @@ class SegmentWriter:
             )
         generation = self.generation + 1
         index = slot_of(generation)
-        self._words[self.mapping.marks[index]] = seal(WRITING, generation)
+        self._words[self.mapping.marks[index]] = self._next ^ TO_WRITING
         self._fence()
         return generation, index
 
@@ -121,10 +122,11 @@ class SegmentWriter:
         mark = self.mapping.marks[slot_of(generation)]
         words[mark + 1] = checksum
         fence()
-        words[mark] = seal(COMPLETE, generation)
+        words[mark] = self._next ^ TO_COMPLETE
         fence()
-        words[PUBLISHED_WORD] = seal(PUBLISHED, generation)
+        words[PUBLISHED_WORD] = self._next
         self.generation = generation
+        self._next = seal(PUBLISHED, generation + 1)
         words[PUBLISHED_NS_WORD] = published_ns
         words[HEARTBEAT_WORD] = published_ns
         words[PUBLISHES_WORD] += 1

@@ -72,6 +72,13 @@ if TYPE_CHECKING:
     from alchemiser_cli.streaming.events import (
         EventProducer,
     )
+    from alchemiser_cli.streaming.feed_publisher import (
+        ORIGIN_HEADER,
+        FeedLimits,
+        FeedResult,
+        publish_feed,
+        run_feed,
+    )
     from alchemiser_cli.streaming.handling import (
         OnlyCounted,
         SetAside,
@@ -127,6 +134,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ORIGIN_HEADER",
     "AcknowledgedProducer",
     "ClockSkew",
     "Cluster",
@@ -149,6 +157,8 @@ __all__ = [
     "EventProducer",
     "Failure",
     "FailureCallback",
+    "FeedLimits",
+    "FeedResult",
     "GroupOffset",
     "Header",
     "LatencyMs",
@@ -196,10 +206,12 @@ __all__ = [
     "open_cluster",
     "open_registry",
     "own_cluster",
+    "publish_feed",
     "quarantine_topic",
     "reason_of",
     "replay",
     "require_topic",
+    "run_feed",
     "serve",
     "value_subject",
 ]
@@ -269,6 +281,13 @@ _HOMES = {
         "header_text",
     ),
     "events": ("EventProducer",),
+    "feed_publisher": (
+        "FeedLimits",
+        "FeedResult",
+        "ORIGIN_HEADER",
+        "publish_feed",
+        "run_feed",
+    ),
     "handling": (
         "OnlyCounted",
         "SetAside",

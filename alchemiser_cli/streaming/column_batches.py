@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 import numpy as np
 import numpy.typing as npt
 
-from alchemiser_cli.clock import Clock
+from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.market.columns import TickColumns
-from alchemiser_cli.market.quality import LatencyHistogram
+from alchemiser_cli.market.quality import latest_only_columns
 from alchemiser_cli.resilience import Retry
 from alchemiser_cli.streaming.handling import (
     CallbackEndedError,
@@ -43,14 +43,19 @@ class ColumnBatches:
         on_columns: ColumnsCallback,
         aside: SetAside,
         tally: Tally,
-        latencies: LatencyHistogram,
+        latencies: list[float],
         retry: Retry,
         clock: Clock,
         *,
         timeout_s: float,
+        latest_only: bool,
         on_change: Callable[[], None],
     ) -> None:
-        """Bind the callback, which may take ``timeout_s`` each time."""
+        """Bind the callback, which may take ``timeout_s`` each time.
+
+        With ``latest_only``, a batch that others wait behind keeps the newest quote and bar of
+        each symbol, and all trades.
+        """
         self._topic = topic
         self._on_columns = on_columns
         self._aside = aside
@@ -59,6 +64,7 @@ class ColumnBatches:
         self._retry = retry
         self._clock = clock
         self._timeout_s = timeout_s
+        self._latest_only = latest_only
         self._on_change = on_change
         self._waiting: deque[ColumnWork] = deque()
         self._present: ColumnWork | None = None
@@ -66,6 +72,7 @@ class ColumnBatches:
         self._closed = False
         self.received = 0
         self.done = 0
+        self.dropped = 0  # given up with their partitions
         self.failure: BaseException | None = None
 
     @property
@@ -118,7 +125,9 @@ class ColumnBatches:
                 if len(ours) == len(work.spans):
                     await self._work_off(work, work.columns, work.rows, work.aside)
                 else:
+                    before = self._tally.consumed
                     await self._work_off(work, *_only(work, ours))
+                    self.dropped += len(work.messages) - (self._tally.consumed - before)
                 for span in ours:  # given up meanwhile or not: what is drained is committed
                     span.lease.finish(span.first, span.following)
                 self.done += len(work.messages)
@@ -134,6 +143,11 @@ class ColumnBatches:
     async def _work_off(
         self, work: ColumnWork, columns: TickColumns, rows: Rows, aside: list[Received]
     ) -> None:
+        if self._latest_only and self._waiting:
+            found = latest_only_columns(columns)
+            columns, rows = columns.take(np.array(found.kept, int)), rows[found.kept]
+            self._tally.consumed += len(found.skipped)
+            self._tally.conflated += len(found.skipped)
         if len(columns):
             await self._process(work, columns, rows)
         for received in aside:
@@ -172,9 +186,8 @@ class ColumnBatches:
         self._tally.consumed += count
         self._tally.processed += count
         self._aside.worked_off(count)
-        self._latencies.record_many(
-            np.full(count, self._clock.monotonic_ns() - work.taken_ns, np.int64)
-        )
+        latency_s = (self._clock.monotonic_ns() - work.taken_ns) / NS_PER_SECOND
+        self._latencies += [latency_s] * count
 
     async def _fail(
         self, work: ColumnWork, columns: TickColumns, rows: Rows, error: Exception

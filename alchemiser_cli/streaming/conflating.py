@@ -2,38 +2,26 @@
 
 from collections import deque
 
+from alchemiser_cli.market.quality import latest_only
 from alchemiser_cli.market.ticks import Tick
 from alchemiser_cli.streaming.lanes import WorkItem
 
 __all__ = ["thin"]
 
-_FARTHEST = 64  # how far back a lane of many symbols is searched
-
 
 def thin(lane: deque[WorkItem]) -> list[WorkItem]:
-    """Take out of ``lane`` the waiting tick that its newest one replaces, and return it.
+    """Take out of ``lane`` the waiting ticks that a newer one replaces, and return them.
 
-    Only quotes and bars are replaced, by one of their own kind: each holds all that the earlier
-    one said. A trade happened, and the next one does not take that back.
+    Trades are never taken out, nor are messages that will be set aside.
     """
-    newest = _replaceable(lane[-1])
-    if newest is None:
+    found = latest_only([_conflatable(item) for item in lane])
+    if not found.skipped:
         return []
-    for back in range(2, min(len(lane), _FARTHEST) + 1):
-        tick = _replaceable(lane[-back])
-        if tick is not None and _same_kind(tick, newest):
-            replaced = lane[-back]
-            del lane[-back]
-            return [replaced]
-    return []
+    waiting = list(lane)
+    lane.clear()
+    lane.extend(waiting[at] for at in found.kept)
+    return [waiting[at] for at in found.skipped]
 
 
-def _replaceable(item: WorkItem) -> Tick | None:
-    received = item.received
-    if received.tick is None or received.violation is not None or received.tick.kind == "trade":
-        return None
-    return received.tick
-
-
-def _same_kind(one: Tick, other: Tick) -> bool:
-    return (one.symbol, one.venue, one.kind) == (other.symbol, other.venue, other.kind)
+def _conflatable(item: WorkItem) -> Tick | None:
+    return None if item.received.violation is not None else item.received.tick

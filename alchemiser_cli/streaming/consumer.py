@@ -23,7 +23,7 @@ from alchemiser_cli.streaming.columnar import ColumnDecoder
 from alchemiser_cli.streaming.conflating import thin
 from alchemiser_cli.streaming.fetching import Fetcher, Intake
 from alchemiser_cli.streaming.handling import Handling, OnlyCounted, SetAside
-from alchemiser_cli.streaming.intake import ColumnIntake, TickIntake
+from alchemiser_cli.streaming.intake import ColumnIntake, TickIntake, Transit
 from alchemiser_cli.streaming.lanes import Lanes
 from alchemiser_cli.streaming.membership import GroupMember
 from alchemiser_cli.streaming.offsets import PartitionLease
@@ -39,13 +39,19 @@ from alchemiser_cli.streaming.results import (
 from alchemiser_cli.streaming.schemas import SchemaCache
 from alchemiser_cli.streaming.watching import QualityWatch
 from alchemiser_cli.telemetry import SILENT, Telemetry
-from alchemiser_cli.telemetry.names import CONSUMED, FAILED, HANDLER_SECONDS, PROCESSED
+from alchemiser_cli.telemetry.names import (
+    CONSUMED,
+    FAILED,
+    HANDLER_SECONDS,
+    PROCESSED,
+    TRANSIT_SECONDS,
+)
 
 __all__ = ["Consumer", "SnapshotCallback"]
 
 _LOOK_S = 0.1  # how often stop conditions are looked at
 _RATE_OVER_S = 2.0
-_NS_PER_MS = 1_000_000
+_MS_PER_SECOND = 1_000
 
 _log = get_logger("market_data", "streaming.consumer")
 
@@ -164,6 +170,7 @@ class Consumer:
             self._retry,
             self._clock,
             timeout_s=self._settings.callback_timeout_s,
+            latest_only=self._settings.latest_only,
             on_change=run.notice,
         )
         return await run.drive(batches, self._intake(ColumnIntake, run))
@@ -185,13 +192,16 @@ class Consumer:
 
     def _intake(self, kind: Any, run: "_Run") -> Any:
         decoder = ColumnDecoder(self._schemas, self._clock)
-        return kind(self._topic, decoder, run.positions, run.watch, self._clock)
+        seconds = self._telemetry.histogram(TRANSIT_SECONDS, topic=self._topic)
+        transit = Transit(seconds, self._clock) if self._telemetry is not SILENT else None
+        return kind(self._topic, decoder, run.positions, run.watch, self._clock, transit)
 
 
 class _Stage(Protocol):
     """Where delivered work goes; all of it belongs to the event loop."""
 
     done: int
+    dropped: int
     failure: BaseException | None
 
     @property
@@ -225,7 +235,8 @@ class _Run:
         self.positions = positions
         self.watch = watch
         self.tally = Tally()
-        self.latencies = LatencyHistogram()
+        self.latencies: list[float] = []  # seconds, not in the histogram yet
+        self._histogram = LatencyHistogram()
         self._settings = settings
         self._topic = topic
         self._clock = clock
@@ -260,6 +271,7 @@ class _Run:
             limit=self._max_messages,
             deliver=lambda work: self._loop.call_soon_threadsafe(stage.add, work),
             done=lambda: stage.done,
+            dropped=lambda: stage.dropped,
             each_second=self.watch.take_stock,
             ended=lambda: self._loop.call_soon_threadsafe(self._wake.set),
         )
@@ -293,9 +305,10 @@ class _Run:
         return fetcher.complete or self._idle(fetcher)
 
     def _idle(self, fetcher: Fetcher[Any]) -> bool:
-        if self._until_idle_s is None or fetcher.last_ns is None or fetcher.waiting_for:
+        last_ns = fetcher.last_ns  # its thread may change it meanwhile
+        if self._until_idle_s is None or last_ns is None or fetcher.waiting_for:
             return False
-        silent_ns = self._clock.monotonic_ns() - max(fetcher.last_ns, self._last_done_ns)
+        silent_ns = self._clock.monotonic_ns() - max(last_ns, self._last_done_ns)
         return silent_ns >= self._until_idle_s * NS_PER_SECOND
 
     async def _farewell(self, stage: _Stage, fetcher: Fetcher[Any], drain_s: float) -> None:
@@ -322,6 +335,8 @@ class _Run:
 
     def _tell(self, stage: _Stage, fetcher: Fetcher[Any]) -> None:
         self._counts.publish()
+        self._histogram.record_many(self.latencies)
+        self.latencies.clear()
         if self._on_snapshot is None:
             return
         tally, stock = self.tally, self.watch.stock
@@ -339,7 +354,7 @@ class _Run:
                 under_way=stage.under_way,
                 rate_per_s=self._rate.of(tally.consumed),
                 lag=fetcher.lag,
-                latency_ms=_latency(self.latencies),
+                latency_ms=_latency(self._histogram),
                 partitions=len(self._member.leases),
                 paused=fetcher.paused,
                 waiting_for=fetcher.waiting_for,
@@ -366,7 +381,7 @@ class _Run:
             rejoined=fetcher.rejoined,
             partitions=fetcher.partitions,
             throughput_per_s=tally.consumed * NS_PER_SECOND / busy_ns if busy_ns > 0 else 0.0,
-            latency_ms=_latency(self.latencies),
+            latency_ms=_latency(self._histogram),
             duration_s=(self._clock.monotonic_ns() - self._started_ns) / NS_PER_SECOND,
         )
 
@@ -411,4 +426,4 @@ def _latency(latencies: LatencyHistogram) -> LatencyMs:
     p50, p99 = (latencies.percentile(share) for share in (50, 99))
     if p50 is None or p99 is None:
         return LatencyMs(None, None)
-    return LatencyMs(p50=p50 / _NS_PER_MS, p99=p99 / _NS_PER_MS)
+    return LatencyMs(p50=p50 * _MS_PER_SECOND, p99=p99 * _MS_PER_SECOND)

@@ -9,7 +9,24 @@ from alchemiser_cli.errors import (
     TopicMissingError,
 )
 
-__all__ = ["broker_unreachable", "group_unreadable", "is_fatal", "kafka_error", "translated"]
+__all__ = [
+    "PASSING",
+    "broker_unreachable",
+    "group_unreadable",
+    "is_beyond_mending",
+    "is_fatal",
+    "kafka_error",
+    "translated",
+]
+
+PASSING = {
+    KafkaError._TRANSPORT,  # noqa: SLF001  librdkafka's own codes begin with an underscore
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+}
+"""Refusals of a request that the same request, sent again, need not meet."""
 
 _AUTHORIZATION = {
     KafkaError._AUTHENTICATION,  # noqa: SLF001  librdkafka's own codes begin with an underscore
@@ -29,6 +46,8 @@ _GROUP = {
     KafkaError.GROUP_MAX_SIZE_REACHED,
     KafkaError.FENCED_INSTANCE_ID,
 }
+# What a poll reports of a client that is beyond mending; it does not carry the fatal mark.
+_CLIENT_DEAD = {KafkaError._FATAL, KafkaError._FENCED}  # noqa: SLF001  as above
 
 
 def kafka_error(error: KafkaException) -> KafkaError:
@@ -39,7 +58,12 @@ def kafka_error(error: KafkaException) -> KafkaError:
 
 def is_fatal(error: KafkaError) -> bool:
     """Tell whether the client cannot go on after ``error``; others it mends by itself."""
-    return error.fatal() or error.code() in _AUTHORIZATION | _TOPIC | _GROUP
+    return error.fatal() or error.code() in _AUTHORIZATION | _TOPIC | _GROUP | _CLIENT_DEAD
+
+
+def is_beyond_mending(error: KafkaError) -> bool:
+    """Tell whether the client is dead after ``error``: it can be dropped, but never closed."""
+    return error.fatal() or error.code() in _CLIENT_DEAD
 
 
 def translated(error: KafkaError, bootstrap: str, topic: str, group: str) -> StreamingError:

@@ -48,7 +48,8 @@ class Fetcher(Generic[Work]):
     """Runs a group member until told to end; attributes without underscore may be read anywhere.
 
     ``deliver``, ``each_second`` and ``ended`` are called in this thread. ``done`` is asked how
-    many of the delivered messages are finished.
+    many of the delivered messages are finished, ``dropped`` how many of these were given up with
+    their partitions; they come again, to us or to another member.
 
     When too many are not, nothing is fetched; when that lasts, the partitions are paused and the
     polling goes on, so that the group does not take slow callbacks for a dead consumer.
@@ -64,10 +65,11 @@ class Fetcher(Generic[Work]):
         limit: int | None,
         deliver: Callable[[Work], object],
         done: Callable[[], int],
+        dropped: Callable[[], int],
         each_second: Callable[[], object],
         ended: Callable[[], object],
     ) -> None:
-        """Prepare the thread; at most ``limit`` messages are delivered."""
+        """Prepare the thread; at most ``limit`` messages are delivered and not dropped."""
         self._member = member
         self._intake = intake
         self._settings = settings
@@ -75,6 +77,7 @@ class Fetcher(Generic[Work]):
         self._limit = limit
         self._deliver = deliver
         self._done = done
+        self._dropped = dropped
         self._each_second = each_second
         self._ended = ended
         self._ending = threading.Event()
@@ -88,7 +91,7 @@ class Fetcher(Generic[Work]):
         self.delivered = 0
         self.rejoined = 0
         self.first_ns: int | None = None  # when the poll began that brought the first message
-        self.last_ns: int | None = None  # when the last message came, or the first assignment
+        self.last_ns: int | None = None  # when the last message came, or the last assignment
         self.lag: int | None = None
         self.waiting_for = ""  # what an outage is of
         self.failure: BaseException | None = None
@@ -115,7 +118,7 @@ class Fetcher(Generic[Work]):
     @property
     def complete(self) -> bool:
         """Whether everything was delivered that may be."""
-        return self._limit is not None and self.delivered >= self._limit
+        return self._most() == 0
 
     @property
     def paused(self) -> bool:
@@ -162,11 +165,9 @@ class Fetcher(Generic[Work]):
         member = self._member
         while not self._ending.is_set():
             self._look_around()
-            most = self._settings.batch_size
-            if self._limit is not None:
-                most = min(most, self._limit - self.delivered)
+            most = self._most()
             if most == 0 or self._full():
-                self._hold(most)
+                self._hold()
                 continue
             began_ns = self._clock.monotonic_ns()
             messages = self._still_ours(self._strays[:most])
@@ -174,7 +175,9 @@ class Fetcher(Generic[Work]):
             messages = messages or member.take(most, _POLL_S)
             if messages:
                 self._hand_on(messages, began_ns)
-            elif self.last_ns is None and member.assigned:
+            elif not member.assigned:
+                self.last_ns = None  # a rebalance is no silence: nothing can come
+            elif self.last_ns is None:
                 self.last_ns = self._clock.monotonic_ns()
 
     def _hand_on(self, messages: list[Message], began_ns: int) -> None:
@@ -221,18 +224,30 @@ class Fetcher(Generic[Work]):
             return found
         return None
 
+    def _most(self) -> int:
+        """Return how many messages may be fetched at once, without regard to the buffer."""
+        if self._limit is None:
+            return self._settings.batch_size
+        left = self._limit - self.delivered + self._dropped()
+        return max(0, min(self._settings.batch_size, left))
+
     def _full(self) -> bool:
         return self.delivered - self._done() >= self._settings.max_buffered
 
-    def _hold(self, most: int) -> None:
+    def _hold(self) -> None:
         """Wait for room: first without polling, then polling with the partitions paused."""
-        self._room.clear()
-        if most and (not self._full() or self._room.wait(_HOLD_S)):
-            return
+        waited_from_ns = self._clock.monotonic_ns()
+        while self._most():
+            self._room.clear()
+            if not self._full():
+                return
+            waited_s = (self._clock.monotonic_ns() - waited_from_ns) / NS_PER_SECOND
+            if waited_s >= _HOLD_S or not self._room.wait(_HOLD_S - waited_s):
+                break
         member = self._member
         member.pause()
         _log.info("partitions_paused", under_way=self.delivered - self._done())
-        while not self._ending.is_set() and (not most or self._half_full()):
+        while not self._ending.is_set() and (not self._most() or self._half_full()):
             self._room.clear()
             self._strays += self._with_leases(member.take(1, 0))
             self._look_around()

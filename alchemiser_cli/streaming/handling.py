@@ -10,7 +10,6 @@ from alchemiser_cli.errors import (
     RetryExhaustedError,
 )
 from alchemiser_cli.logs import get_logger
-from alchemiser_cli.market.quality import LatencyHistogram
 from alchemiser_cli.resilience import Retry
 from alchemiser_cli.streaming.lanes import Turn, WorkItem
 from alchemiser_cli.streaming.received import Received, StopConsuming, TickCallback
@@ -73,13 +72,17 @@ class Handling:
         on_tick: TickCallback,
         aside: SetAside,
         tally: Tally,
-        latencies: LatencyHistogram,
+        latencies: list[float],
         seconds: Histogram,
         retry: Retry,
         clock: Clock,
         timeout_s: float,
     ) -> None:
-        """Bind the callback and where its failures go; ``seconds`` observes each callback."""
+        """Bind the callback and where its failures go.
+
+        ``latencies`` takes seconds from the poll to the callback's end, ``seconds`` observes
+        each callback alone.
+        """
         self._on_tick = on_tick
         self._aside = aside
         self._tally = tally
@@ -120,7 +123,7 @@ class Handling:
         tally.consumed += 1
         tally.processed += 1
         self._aside.worked_off(1)
-        self._latencies.record(ended_ns - item.taken_ns)
+        self._latencies.append((ended_ns - item.taken_ns) / _NS_PER_SECOND)
         self._seconds.observe((ended_ns - started_ns) / _NS_PER_SECOND)
 
     async def _not_for_the_callback(self, received: Received) -> None:
@@ -214,9 +217,7 @@ def processing_failed(
     cause: BaseException = error
     if isinstance(error, RetryExhaustedError) and error.__cause__ is not None:
         cause = error.__cause__
-    why = (
-        str(cause) if isinstance(cause, CallbackEndedError) else f"The callback raised {cause!r}."
-    )
+    why = str(cause) if isinstance(cause, CallbackEndedError) else f"The callback raised {cause!r}."
     if deliveries > 1:
         why += f" It was tried {deliveries} times."
     failure = MessageProcessingError(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import Message
 
-from alchemiser_cli.clock import Clock
+from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.errors import AlchemiserError
 from alchemiser_cli.market.columns import TickColumns
 from alchemiser_cli.market.quality import Violation
@@ -20,10 +20,32 @@ from alchemiser_cli.streaming.offsets import PartitionLease
 from alchemiser_cli.streaming.positions import StartPositions
 from alchemiser_cli.streaming.received import Received
 from alchemiser_cli.streaming.watching import QualityWatch
+from alchemiser_cli.telemetry import Histogram
 
-__all__ = ["ColumnIntake", "ColumnWork", "Span", "TickIntake", "received_from"]
+__all__ = ["ColumnIntake", "ColumnWork", "Span", "TickIntake", "Transit", "received_from"]
+
+_NS_PER_MS = 1_000_000
 
 Leases = dict[int, PartitionLease]
+
+
+class Transit:
+    """The time from the producer's stamp on a message to its arrival here.
+
+    A message that is stamped with its event's own time is replayed: that it comes late says
+    nothing.
+    """
+
+    def __init__(self, seconds: Histogram, clock: Clock) -> None:
+        """Observe into ``seconds``."""
+        self._seconds = seconds
+        self._clock = clock
+
+    def observe(self, timestamp_ms: int, event_time_ns: int) -> None:
+        """Note one message that has just come; both times are UTC."""
+        if timestamp_ms != event_time_ns // _NS_PER_MS:
+            waited_ns = self._clock.now_ns() - timestamp_ms * _NS_PER_MS
+            self._seconds.observe(max(0, waited_ns) / NS_PER_SECOND)
 
 
 class TickIntake:
@@ -36,8 +58,10 @@ class TickIntake:
         positions: StartPositions,
         watch: QualityWatch,
         clock: Clock,
+        transit: Transit | None = None,
     ) -> None:
         """Decode messages of ``topic`` with ``decoder`` and have ``watch`` look at each tick."""
+        self._transit = transit
         self._topic = topic
         self._decoder = decoder
         self._positions = positions
@@ -61,6 +85,12 @@ class TickIntake:
             else:
                 received = received_from(topic, message, undecodable=outcome)
             items.append(WorkItem(received, leases[received.partition], taken_ns))
+        if self._transit is not None:
+            for item in items:
+                if item.received.tick is not None:
+                    self._transit.observe(
+                        item.received.timestamp_ms, item.received.tick.event_time_ns
+                    )
         return len(items), items
 
 
@@ -98,8 +128,10 @@ class ColumnIntake:
         positions: StartPositions,
         watch: QualityWatch,
         clock: Clock,
+        transit: Transit | None = None,
     ) -> None:
         """Decode messages of ``topic`` with ``decoder`` and have ``watch`` look at all ticks."""
+        self._transit = transit
         self._topic = topic
         self._decoder = decoder
         self._positions = positions
@@ -116,6 +148,9 @@ class ColumnIntake:
         wanted = _wanted(messages, leases, self._positions)
         decoded = self._decoder.decode([message.value() for message in wanted])
         columns, rows = decoded.columns, decoded.rows
+        if self._transit is not None:
+            for row, event_ns in zip(rows.tolist(), columns.event_time_ns.tolist(), strict=True):
+                self._transit.observe(wanted[row].timestamp()[1], event_ns)
         violations = self._watch.see_columns(columns, self._clock.now_ns())
         aside = [
             received_from(self._topic, wanted[row], undecodable=error)

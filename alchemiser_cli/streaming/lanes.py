@@ -8,7 +8,7 @@ and no switch of tasks.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.streaming.offsets import PartitionLease
@@ -49,7 +49,7 @@ class Turn:
 
 
 Work = Callable[[WorkItem, Turn], Awaitable[None]]
-Thin = Callable[[deque[WorkItem]], Iterable[WorkItem]]
+Thin = Callable[[deque[WorkItem]], list[WorkItem]]
 
 
 class Lanes:
@@ -88,6 +88,7 @@ class Lanes:
         self._wake = asyncio.Event()
         self.received = 0
         self.done = 0  # finished or dropped; only ever grows
+        self.dropped = 0  # given up with their partitions
         self.failure: BaseException | None = None
 
     @property
@@ -102,6 +103,7 @@ class Lanes:
             self.done += len(items)
             return
         lanes = self._lanes
+        longer: set[LaneKey] = set()
         for item in items:
             received = item.received
             item.lease.begin(received.offset)
@@ -112,9 +114,11 @@ class Lanes:
                 self._ready.append(key)
             else:
                 lane.append(item)
-                if self._thin is not None:
-                    for skipped in self._thin(lane):
-                        self._skip(skipped)
+                longer.add(key)
+        if self._thin is not None:
+            for key in longer:
+                for skipped in self._thin(lanes[key]):
+                    self._skip(skipped)
         if not self._ready:
             return
         self._wake.set()
@@ -185,6 +189,8 @@ class Lanes:
                         offset = item.received.offset
                         lease.finish(offset, offset + 1)
                         turn.lease = None
+                    else:
+                        self.dropped += 1
                     self.done += 1
                     breath -= 1
                     if breath == 0:

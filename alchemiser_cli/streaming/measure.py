@@ -46,7 +46,7 @@ PARTITIONS = 4
 SYMBOLS = 50
 BATCH = 500
 COLUMNS_BATCH = 2_000
-_NS_PER_MS = 1_000_000
+_MS_PER_SECOND = 1_000
 _PACE_S = 0.01
 _IN_FLIGHT = 20_000  # messages that the embedded cluster holds before the consumer has them
 
@@ -108,7 +108,7 @@ def measure_latency(
     with _bench() as bench:
 
         async def note(tick: Tick, _received: Received) -> None:
-            histogram.record(clock.now_ns() - tick.event_time_ns)
+            histogram.record((clock.now_ns() - tick.event_time_ns) / NS_PER_SECOND)
 
         sender = threading.Thread(target=bench.send_steadily, args=(count, rate_per_s, clock))
         consumer = bench.consumer("latency", clock)
@@ -127,7 +127,7 @@ def measure_latency(
         asyncio.run(run())
         sender.join()
     p50, p99 = (histogram.percentile(share) or 0.0 for share in (50, 99))
-    return ConsumerLatency(rate_per_s, count, p50 / _NS_PER_MS, p99 / _NS_PER_MS)
+    return ConsumerLatency(rate_per_s, count, p50 * _MS_PER_SECOND, p99 * _MS_PER_SECOND)
 
 
 def measure_memory(clock: Clock, messages: int = 1_000_000) -> ConsumerMemory:
@@ -276,7 +276,7 @@ def _tick(number: int, at_ns: int) -> Tick:
     return Tick(
         symbol=f"SYM{number % SYMBOLS}",
         venue="XNYS",
-        kind="quote",
+        kind="trade",
         sequence=number // SYMBOLS + 1,
         event_time_ns=at_ns,
         price=100.0 + number % 7 / 10,

@@ -10,7 +10,9 @@ from alchemiser_cli.logs import get_logger
 from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
 from alchemiser_cli.streaming.clients import consumer_client
 from alchemiser_cli.streaming.failures import (
+    PASSING,
     group_unreadable,
+    is_beyond_mending,
     is_fatal,
     kafka_error,
     translated,
@@ -22,6 +24,9 @@ from alchemiser_cli.streaming.results import PartitionProgress
 from alchemiser_cli.streaming.topics import partitions_of
 
 __all__ = ["GroupMember"]
+
+_ANSWER_POLL_S = 0.02
+_COMMIT_ATTEMPTS = 3  # of the last commit before partitions are given up
 
 _log = get_logger("market_data", "streaming.consumer")
 
@@ -56,6 +61,8 @@ class GroupMember:
         self._failure: StreamingError | None = None
         self._epoch = 0
         self._committed_ns = 0
+        self._commit_under_way = False
+        self._dead = False
         self.leases: dict[int, PartitionLease] = {}
         self.assigned = False
         self.paused = False
@@ -75,7 +82,7 @@ class GroupMember:
             self._settings,
             self._bootstrap,
             embedded=info.embedded,
-            on_commit=self._on_commit,
+            on_commit=self._on_answer,
         )
         places = [TopicPartition(self._topic, number) for number in range(partitions)]
         try:
@@ -126,10 +133,15 @@ class GroupMember:
     def commit_when_due(self) -> None:
         """Ask for a commit of what is finished, if ``commit_interval_s`` went by.
 
-        Nothing waits for the answer; what a broker refuses is asked again with the next one.
+        Nothing waits for the answer; what a broker refuses is asked again with the next one. One
+        is under way at a time: librdkafka sends one again that was refused for now, and it would
+        overtake a later one and set the group back.
         """
         now_ns = self._clock.monotonic_ns()
-        if now_ns - self._committed_ns < self._settings.commit_interval_s * NS_PER_SECOND:
+        if (
+            self._commit_under_way
+            or now_ns - self._committed_ns < self._settings.commit_interval_s * NS_PER_SECOND
+        ):
             return
         self._committed_ns = now_ns
         if moved := self._moved(self.leases.values()):
@@ -137,6 +149,8 @@ class GroupMember:
                 self._joined().commit(offsets=moved, asynchronous=True)
             except KafkaException as error:
                 self._not_committed(kafka_error(error))
+            else:
+                self._commit_under_way = True
 
     def lag(self) -> int | None:
         """Return how many messages the last fetches left behind, None before the first."""
@@ -163,6 +177,7 @@ class GroupMember:
         reachable = self._reachable(consumer)
         progress = None
         if reachable:
+            self._await_answer(consumer)
             self._commit(leases)
             progress = self._progress(consumer, leases)
             consumer.close()
@@ -178,9 +193,10 @@ class GroupMember:
         """
         if self._consumer is not None:
             self._drop("partitions_lost", list(self.leases.values()))
-            self._consumer.close()
+            if not self._dead:
+                self._consumer.close()
             self._consumer = None
-        self.paused = False
+        self.assigned = self.paused = self._commit_under_way = self._dead = False
         self.join()
 
     def _joined(self) -> Consumer:
@@ -196,6 +212,7 @@ class GroupMember:
         if error is None:
             return True
         if is_fatal(error):
+            self._dead = is_beyond_mending(error)
             raise translated(error, self._bootstrap, self._topic, self._group)
         _log.warning("kafka_error", kafka_error=error.name(), why=error.str())
         return False
@@ -215,12 +232,27 @@ class GroupMember:
             lease.asked = lease.committed  # an answer under way may still be a refusal
         if not (moved := self._moved(leases)):
             return
-        try:
-            answers = self._joined().commit(offsets=moved, asynchronous=False)
-        except KafkaException as error:
-            self._not_committed(kafka_error(error))
-        else:
-            self._on_commit(None, answers)
+        for tried in range(1, _COMMIT_ATTEMPTS + 1):
+            try:
+                answers = self._joined().commit(offsets=moved, asynchronous=False)
+            except KafkaException as error:
+                refused = kafka_error(error)
+                self._not_committed(refused)
+                if refused.code() not in PASSING or tried == _COMMIT_ATTEMPTS:
+                    return
+            else:
+                self._on_commit(None, answers)
+                return
+
+    def _await_answer(self, consumer: Consumer) -> None:
+        """Wait until no commit is under way; messages that come meanwhile are not ours any more."""
+        until_ns = self._clock.monotonic_ns() + self._kafka.request_timeout_s * NS_PER_SECOND
+        while self._commit_under_way and self._clock.monotonic_ns() < until_ns:
+            consumer.poll(_ANSWER_POLL_S)
+
+    def _on_answer(self, error: KafkaError | None, answers: list[TopicPartition]) -> None:
+        self._commit_under_way = False
+        self._on_commit(error, answers)
 
     def _on_commit(self, error: KafkaError | None, answers: list[TopicPartition]) -> None:
         for answer in answers:
@@ -240,6 +272,8 @@ class GroupMember:
         )
 
     def _reachable(self, consumer: Consumer) -> bool:
+        if self._dead:
+            return False  # closing it would wait for ever
         try:
             consumer.list_topics(self._topic, timeout=self._kafka.request_timeout_s)
         except KafkaException:
@@ -264,15 +298,18 @@ class GroupMember:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:
-            consumer.incremental_assign(self._positions.choose(consumer, partitions))
+            chosen = self._positions.choose(consumer, partitions)
+            consumer.incremental_assign(chosen)
             if self.paused:
                 consumer.pause(partitions)
         except KafkaException as error:
             self._failure = group_unreadable(self._group, self._bootstrap, kafka_error(error))
             return
-        for place in partitions:
+        for place in chosen:
             self._epoch += 1
             lease = PartitionLease((place.topic, place.partition), self._epoch)
+            if place.offset >= 0:  # committed soon: the partition may go and come back unread
+                lease.position = place.offset
             self.leases[place.partition] = lease
         self.assigned = True
         numbers = sorted(place.partition for place in partitions)
@@ -280,12 +317,14 @@ class GroupMember:
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         leases = self._held(partitions)
+        self.assigned = False
         self._give_up(leases)
         self._commit(leases)
         self._drop("partitions_revoked", leases)
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         # Another member has them already: commit nothing.
+        self.assigned = False
         self._drop("partitions_lost", self._held(partitions))
 
     def _held(self, partitions: list[TopicPartition]) -> list[PartitionLease]:

@@ -52,9 +52,11 @@ class TickProducer:
     ) -> None:
         """Prepare a producer for ``topic``, which must exist when the block is entered.
 
-        ``live`` says that ticks are sent as they happen: only then does the time from the event
-        to the producer mean something, and goes to ``telemetry``.
+        ``live`` says that ticks are sent as they happen: their messages are stamped with the
+        time of sending, and the time from the event to it goes to ``telemetry``. Others are
+        stamped with their event's time, so that a topic of recorded data can be read by time.
         """
+        self._live = live
         self._kafka = kafka
         self._bootstrap = bootstrap
         self._encoder = encoder
@@ -133,6 +135,8 @@ class TickProducer:
         """
         producer = self._connected()
         value = self._encoder.encode(tick)
+        moment_ns = self._clock.now_ns() if self._live else tick.event_time_ns
+        stamp_ms = moment_ns // _NS_PER_MS
         waiting_since: tuple[int, int] | None = None  # settled messages, monotonic ns
         while True:
             try:
@@ -141,7 +145,7 @@ class TickProducer:
                         self.topic,
                         value,
                         key=tick.symbol.encode(),
-                        timestamp=tick.event_time_ns // _NS_PER_MS,
+                        timestamp=stamp_ms,
                         headers=list(headers),
                     )
                 else:
@@ -149,7 +153,7 @@ class TickProducer:
                         self.topic,
                         value,
                         key=tick.symbol.encode(),
-                        timestamp=tick.event_time_ns // _NS_PER_MS,
+                        timestamp=stamp_ms,
                     )
                 break
             except BufferError:

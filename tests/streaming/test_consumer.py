@@ -313,6 +313,32 @@ async def test_a_time_after_all_ticks_reads_nothing(
     assert result.consumed == 0
 
 
+async def test_latest_only_skips_quotes_that_waited_too_long_and_commits_them(
+    send, make_tick, make_consumer, until
+):
+    send([make_tick(n, kind="quote") for n in range(1, 101)])
+    seen, first = Seen(), asyncio.Event()
+
+    async def slow_at_first(tick, received):
+        await seen(tick, received)
+        if not first.is_set():
+            first.set()
+            await until(lambda: consumer_has(100))
+
+    told = []
+
+    def consumer_has(count):
+        return bool(told) and told[-1].under_way + told[-1].consumed >= count
+
+    result = await make_consumer(latest_only=True, batch_size=10).run(
+        slow_at_first, max_messages=100, on_snapshot=told.append
+    )
+    assert result.conflated > 0
+    assert result.processed + result.conflated == result.consumed == 100
+    assert seen.ticks[-1].sequence == 100
+    assert committed(result) == 100
+
+
 async def test_two_members_of_a_group_share_the_partitions(
     send, make_ticks, make_consumer, seen, until, logs
 ):

@@ -46,6 +46,12 @@ LABELS = {
     n.TRANSIT_SECONDS: {"topic": "market.ticks"},
     n.DEAD_LETTERS: {"topic": "market.ticks", "reason": "wrong-magic"},
     n.QUARANTINED: {"topic": "market.ticks", "rule": "crossed-book"},
+    n.WS_CONNECTED: {"feed": "spot", "symbol": "BTCUSDT"},
+    n.WS_LAST_MESSAGE_AGE: {"feed": "spot", "symbol": "BTCUSDT"},
+    n.WS_RECONNECT_ATTEMPTS: {"feed": "spot"},
+    n.WS_REST_FALLBACK_RATIO: {"feed": "spot"},
+    n.FEED_TICKS: {"feed": "spot", "origin": "live"},
+    n.FEED_NOT_DELIVERED: {"feed": "spot", "reason": "duplicate"},
 }
 OF_THE_PROCESS = [metric for metric in METRICS if metric not in (n.BUILD_INFO, n.STATE_UP)]
 GROUP = {

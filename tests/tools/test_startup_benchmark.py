@@ -9,8 +9,14 @@ import pytest
 
 
 @pytest.fixture
-def benchmark(pytestconfig):
-    return runpy.run_path(str(pytestconfig.rootpath / "benchmarks" / "startup.py"))
+def folder(pytestconfig):
+    return pytestconfig.rootpath / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(folder, monkeypatch):
+    monkeypatch.syspath_prepend(str(folder))
+    return runpy.run_path(str(folder / "startup.py"))
 
 
 def python(code: str) -> list[str]:
@@ -24,11 +30,12 @@ def test_the_ratio_sees_that_one_command_does_more(benchmark):
     assert not figure.met
 
 
-def test_peak_memory_is_that_of_the_command(pytestconfig):
+def test_peak_memory_is_that_of_the_command(pytestconfig, folder):
     # In a process of its own: a child begins with the peak of the process that forked it, and
     # that of these tests is large.
     script = (
-        "import runpy, sys; bench = runpy.run_path('benchmarks/startup.py');"
+        f"import runpy, sys; sys.path.insert(0, {str(folder)!r});"
+        "bench = runpy.run_path('benchmarks/startup.py');"
         "figures = bench['measure_demo']([sys.executable, '-c', \"b'x' * 150_000_000\"]);"
         "print([figure.value for figure in figures][1])"
     )

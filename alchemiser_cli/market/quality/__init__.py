@@ -11,7 +11,6 @@ if TYPE_CHECKING:
         latest_only_columns,
     )
     from alchemiser_cli.market.quality.histogram import LatencyHistogram
-    from alchemiser_cli.market.quality.latency import Latencies, LatencyMeter, latencies
     from alchemiser_cli.market.quality.plausibility import PlausibilityGate
     from alchemiser_cli.market.quality.rulebook import Rule, rules
     from alchemiser_cli.market.quality.sequences import (
@@ -25,9 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFLATED_KINDS",
     "Conflated",
-    "Latencies",
     "LatencyHistogram",
-    "LatencyMeter",
     "PlausibilityGate",
     "Rule",
     "SequenceCounts",
@@ -36,7 +33,6 @@ __all__ = [
     "StaleSymbol",
     "StalenessMonitor",
     "Violation",
-    "latencies",
     "latest_only",
     "latest_only_columns",
     "rules",
@@ -45,9 +41,7 @@ __all__ = [
 _HOMES = {
     "CONFLATED_KINDS": "conflation",
     "Conflated": "conflation",
-    "Latencies": "latency",
     "LatencyHistogram": "histogram",
-    "LatencyMeter": "latency",
     "PlausibilityGate": "plausibility",
     "Rule": "rulebook",
     "SequenceCounts": "sequences",
@@ -56,7 +50,6 @@ _HOMES = {
     "StaleSymbol": "staleness",
     "StalenessMonitor": "staleness",
     "Violation": "violation",
-    "latencies": "latency",
     "latest_only": "conflation",
     "latest_only_columns": "conflation",
     "rules": "rulebook",

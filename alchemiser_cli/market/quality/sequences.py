@@ -99,8 +99,13 @@ class SequenceTracker:
     settles what was pending.
     """
 
-    def __init__(self, window: int, max_symbols: int = MAX_SYMBOLS) -> None:
+    def __init__(
+        self, window: int, max_symbols: int = MAX_SYMBOLS, *, gapless: bool = True
+    ) -> None:
         """Begin with nothing seen.
+
+        Where the venue's numbers only rise and are not ``gapless``, none is missing, and a lower
+        one than the highest came late.
 
         Raises:
             ValueError: ``window`` is negative.
@@ -108,6 +113,7 @@ class SequenceTracker:
         if window < 0:
             raise ValueError("a reorder window has no negative length")
         self._window = window
+        self._gapless = gapless
         self._mask = (1 << (window + 1)) - 1
         self._seen = 0
         self._dropped = [0, 0, 0, 0]  # gaps, duplicates, reordered, resets
@@ -188,15 +194,22 @@ class SequenceTracker:
         if track.reset_ns is not None and event_time_ns < track.reset_ns and ahead != 1:
             track.duplicates += 1
         elif ahead > 0:
-            self._advance(track, ahead)
+            if self._gapless:
+                self._advance(track, ahead)
+            else:
+                track.highest = sequence
             track.newest_ns = event_time_ns
         elif event_time_ns > track.newest_ns and (sequence == 1 or -ahead > self._window):
             _settle(track)
             track.resets += 1
             track.reset_ns = event_time_ns
             track.begin(sequence, event_time_ns)
-        else:
+        elif self._gapless:
             self._late(track, -ahead)
+        elif ahead == 0:
+            track.duplicates += 1
+        else:
+            track.reordered += 1
         track.expected = None if track.missing else track.highest + 1
 
     def _advance(self, track: _Track, ahead: int) -> None:
