@@ -36,6 +36,8 @@ from alchemiser_cli.errors.context import (
 from alchemiser_cli.errors.details import ErrorDetails
 from alchemiser_cli.errors.learning import (
     CanaryMismatchError,
+    GenerationNotFoundError,
+    RecordNotFiniteError,
     SegmentAttachError,
     SegmentCorruptError,
     SegmentCreateError,
@@ -51,6 +53,7 @@ from alchemiser_cli.errors.learning import (
     TrainingDivergedError,
     TrainingError,
     TrainingStageError,
+    WeightsOverwrittenError,
 )
 from alchemiser_cli.errors.market import (
     DataProviderError,
@@ -194,6 +197,7 @@ __all__ = [
     "FeedSilentError",
     "FileLimitLowError",
     "FileOperationError",
+    "GenerationNotFoundError",
     "HomeNotWritableError",
     "IndicatorCalculationError",
     "InsufficientFundsError",
@@ -225,6 +229,7 @@ __all__ = [
     "ProfileNotFoundError",
     "PythonVersionError",
     "RateLimitError",
+    "RecordNotFiniteError",
     "RecoveryExhaustedError",
     "RedriveLoopError",
     "RegistryUnreachableError",
@@ -273,6 +278,7 @@ __all__ = [
     "ValidationError",
     "VirtualEnvironmentError",
     "WebSocketError",
+    "WeightsOverwrittenError",
     "context_of",
     "current_context",
     "error_class",

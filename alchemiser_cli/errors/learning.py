@@ -7,6 +7,8 @@ from alchemiser_cli.exits import ExitCode
 
 __all__ = [
     "CanaryMismatchError",
+    "GenerationNotFoundError",
+    "RecordNotFiniteError",
     "SegmentAttachError",
     "SegmentCorruptError",
     "SegmentCreateError",
@@ -22,6 +24,7 @@ __all__ = [
     "TrainingDivergedError",
     "TrainingError",
     "TrainingStageError",
+    "WeightsOverwrittenError",
 ]
 
 
@@ -109,6 +112,30 @@ class SegmentRecordTooLargeError(SharedMemoryError, ValueError):
 
     code = "segment-record-too-large"
     severity = Severity.HIGH
+
+
+class RecordNotFiniteError(SharedMemoryError, ValueError):
+    """A record holds NaN or an infinite number."""
+
+    code = "record-not-finite"
+    severity = Severity.HIGH
+
+
+class GenerationNotFoundError(SharedMemoryError):
+    """No slot of a segment holds the generation to roll back to."""
+
+    code = "generation-not-found"
+    severity = Severity.MEDIUM
+    exit_code = ExitCode.NOT_FOUND
+
+
+class WeightsOverwrittenError(SharedMemoryError):
+    """Weights that were used in place were written over meanwhile."""
+
+    code = "weights-overwritten"
+    severity = Severity.HIGH
+    recoverable = True
+    retry_safety = RetrySafety.SAFE
 
 
 class SegmentWriterAliveError(SharedMemoryError):

@@ -3,7 +3,9 @@
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
+from alchemiser_cli.errors import SegmentWriterAliveError
 from alchemiser_cli.shm.inspecting import SegmentFacts
 from alchemiser_cli.shm.slot_reports import SlotReport
 from alchemiser_cli.shm.verdict import Judgement
@@ -25,13 +27,28 @@ class RepairStep(msgspec.Struct, frozen=True):
 class RepairPlan(msgspec.Struct, frozen=True):
     """The steps in their order; none where nothing is broken.
 
-    ``refused`` is why nothing may be done now; ``offers`` is what an option would add.
+    ``judgement`` is what was found before, ``refused`` is why nothing may be done now, ``offers``
+    is what an option would add.
     """
 
     segment: str
-    steps: tuple[RepairStep, ...]
+    judgement: Judgement
+    steps: tuple[RepairStep, ...] = ()
     refused: str | None = None
     offers: tuple[str, ...] = ()
+
+    def refuse(self) -> None:
+        """Raise if nothing may be done now.
+
+        Raises:
+            SegmentWriterAliveError: ``segment-writer-alive``.
+        """
+        if self.refused is not None:
+            raise SegmentWriterAliveError(
+                f"{self.segment} is not to be touched",
+                why=f"{self.refused[0].upper()}{self.refused[1:]}.",
+                next_step="Stop the writer with SIGTERM where it runs, then try again.",
+            )
 
 
 def plan_repair(
@@ -42,16 +59,20 @@ def plan_repair(
     ``adopt`` publishes a complete generation that its writer was killed before publishing;
     ``prune`` removes a segment that nobody uses.
     """
+    nothing = RepairPlan(facts.name, judgement)
+    if judgement.verdict == "healthy" and not (adopt or prune):
+        return nothing
     if reason := refusal(facts):
-        return RepairPlan(facts.name, (), reason)
+        return replace(nothing, refused=reason)
     if judgement.verdict == "orphan":
         if prune:
             step = RepairStep("prune", "Save a copy, tell mapped readers, and remove the file.")
-            return RepairPlan(facts.name, (step,))
-        return RepairPlan(facts.name, (), offers=("prune: remove it after a copy was saved",))
+            return replace(nothing, steps=(step,))
+        return replace(nothing, offers=("--prune: remove it after a copy was saved",))
     if facts.header is None:
-        return RepairPlan(facts.name, _replacement(facts))
-    return _slots_plan(facts, adopt=adopt)
+        return replace(nothing, steps=_replacement(facts))
+    steps, offers = _slots_plan(facts, adopt=adopt)
+    return replace(nothing, steps=tuple(steps), offers=tuple(offers))
 
 
 def refusal(facts: SegmentFacts) -> str | None:
@@ -64,7 +85,7 @@ def refusal(facts: SegmentFacts) -> str | None:
     return None
 
 
-def _slots_plan(facts: SegmentFacts, *, adopt: bool) -> RepairPlan:
+def _slots_plan(facts: SegmentFacts, *, adopt: bool) -> tuple[list[RepairStep], list[str]]:
     steps: list[RepairStep] = []
     offers: list[str] = []
     published = facts.generation
@@ -78,16 +99,16 @@ def _slots_plan(facts: SegmentFacts, *, adopt: bool) -> RepairPlan:
     elif _broken(facts):
         steps.append(_salvage([slot for slot in whole if slot not in later]))
         if later:
-            offers.append(f"adopt: publish generation {_generation(later[0])} instead")
+            offers.append(f"--adopt: publish generation {_generation(later[0])} instead")
     elif later:
-        offers.append(f"adopt: publish generation {_generation(later[0])}")
+        offers.append(f"--adopt: publish generation {_generation(later[0])}")
     if steps and steps[-1].action == "quarantine":
-        return RepairPlan(facts.name, (*steps, _RECREATE), offers=tuple(offers))
+        return [*steps, _RECREATE], offers
     for slot in facts.slots:
         if slot.state in {"writing", "damaged"} or slot.checksum_ok is False or slot in later:
             words = f"Mark slot {slot.index} ({slot.state}) as empty."
             steps.append(RepairStep("scrub", words, slot.index, slot.generation))
-    return RepairPlan(facts.name, tuple(steps), offers=tuple(offers))
+    return steps, offers
 
 
 _QUARANTINE = RepairStep("quarantine", "Save a copy, and take the file out of use.")

@@ -7,13 +7,13 @@ from typing import Self
 import msgspec
 
 from alchemiser_cli.clock import Clock
-from alchemiser_cli.errors import SegmentCorruptError, SegmentWriterAliveError
+from alchemiser_cli.errors import GenerationNotFoundError
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.settings import ShmSettings
 from alchemiser_cli.shm.control import HEARTBEAT_WORD, REPAIRS_WORD, RETIRED_WORD
 from alchemiser_cli.shm.files import create_file, open_file, segment_file, side_file
 from alchemiser_cli.shm.forensics import save_copy
-from alchemiser_cli.shm.inspecting import gather_facts
+from alchemiser_cli.shm.inspecting import SegmentFacts, gather_facts
 from alchemiser_cli.shm.layout import CONTROL, PUBLISHED_WORD, SLOTS, Header, plan_header
 from alchemiser_cli.shm.lease import LeaseEvidence, WriterLease, lease_evidence
 from alchemiser_cli.shm.mapping import Mapping
@@ -25,7 +25,7 @@ from alchemiser_cli.shm.slots import slot_of
 from alchemiser_cli.shm.verdict import judge
 from alchemiser_cli.shm.words import PUBLISHED, WORD, seal
 
-__all__ = ["RepairOutcome", "apply_repair", "rollback", "segment_plan"]
+__all__ = ["RepairOutcome", "RollbackOutcome", "apply_repair", "rollback", "segment_plan"]
 
 _LOG = get_logger("application", "shm")
 
@@ -36,6 +36,15 @@ class RepairOutcome(msgspec.Struct, frozen=True):
     plan: RepairPlan
     copy: str | None
     generation: int | None
+
+
+class RollbackOutcome(msgspec.Struct, frozen=True):
+    """The published generations ``before`` and now; now's content is that of ``source``."""
+
+    segment: str
+    before: int
+    source: int
+    generation: int
 
 
 def segment_plan(
@@ -68,6 +77,9 @@ def apply_repair(
         FileOperationError: ``home-not-writable`` or ``disk-full`` if the copy cannot be saved.
         SharedMemoryError: others as for ``segment_plan`` and ``open_file``.
     """
+    planned = segment_plan(settings, name, clock, adopt=adopt, prune=prune)
+    if planned.refused is None and not planned.steps:
+        return RepairOutcome(planned, None, gather_facts(settings, name, clock).generation)
     with _Repair(settings, name, clock) as repair:
         plan = plan_repair(repair.facts, judge(repair.facts, settings), adopt=adopt, prune=prune)
         if not plan.steps:
@@ -84,14 +96,16 @@ def apply_repair(
         return RepairOutcome(plan, str(copy), generation)
 
 
-def rollback(settings: ShmSettings, name: str, clock: Clock, *, to: int | None = None) -> int:
-    """Publish an earlier generation again, under a higher one and as of now; return that one.
+def rollback(
+    settings: ShmSettings, name: str, clock: Clock, *, to: int | None = None
+) -> RollbackOutcome:
+    """Publish an earlier generation again, under a higher one and as of now.
 
     ``to`` is a generation that a slot still holds, by default the one before the published.
 
     Raises:
         SegmentWriterAliveError: ``segment-writer-alive``.
-        SegmentCorruptError: ``segment-corrupt`` if no slot holds such a generation unharmed.
+        GenerationNotFoundError: ``generation-not-found`` if no slot holds such a one unharmed.
         SharedMemoryError: others as for ``segment_plan`` and ``open_file``.
     """
     with _Repair(settings, name, clock) as repair:
@@ -104,16 +118,23 @@ def rollback(settings: ShmSettings, name: str, clock: Clock, *, to: int | None =
             and (slot.generation < current if to is None else slot.generation == to)
         ]
         if not earlier:
-            raise SegmentCorruptError(
-                f"{repair.file.name} has nothing to roll back to",
-                why=f"No slot holds generation {to or 'before ' + str(current)} unharmed.",
-                next_step="Publish good weights with the writer.",
-            )
+            raise _nothing_earlier(repair.facts, to)
         best = max(earlier, key=lambda slot: slot.generation or 0)
         times_ns = clock.now_ns(), clock.monotonic_ns()
         generation = repair.publish_slot(best, times_ns)
         _LOG.warning("shm_rolled_back", segment=repair.file.name, generation=generation)
-        return generation
+        return RollbackOutcome(name, current, best.generation or 0, generation)
+
+
+def _nothing_earlier(facts: SegmentFacts, to: int | None) -> GenerationNotFoundError:
+    wanted = f"generation {to}" if to is not None else f"one before {facts.generation or 0}"
+    held = sorted(slot.generation or 0 for slot in facts.slots if slot.checksum_ok)
+    return GenerationNotFoundError(
+        f"{facts.name} has nothing to roll back to",
+        why=f"No slot holds {wanted} unharmed; the slots hold {held}.",
+        next_step="Choose one of those with --to, or publish good weights with the writer.",
+        context={"held": held},
+    )
 
 
 class _Repair:
@@ -123,12 +144,7 @@ class _Repair:
         self.file = segment_file(settings.directory, name)
         self._clock = clock
         before = gather_facts(settings, name, clock, tensors=False)
-        if reason := refusal(before):
-            raise SegmentWriterAliveError(
-                f"{self.file.name} is not to be touched",
-                why=f"{reason[0].upper()}{reason[1:]}.",
-                next_step="Stop the writer with SIGTERM where it runs, then try again.",
-            )
+        RepairPlan(name, judge(before, settings), refused=refusal(before)).refuse()
         self._lease = WriterLease(self.file, clock)
         try:
             free = _freed(lease_evidence(self.file), before.lease)

@@ -7,7 +7,7 @@ import msgspec
 
 from alchemiser_cli.clock import duration_text
 from alchemiser_cli.settings import ShmSettings
-from alchemiser_cli.shm.files import MODE
+from alchemiser_cli.shm.files import MODE, SEGMENT_PREFIX
 from alchemiser_cli.shm.inspecting import SegmentFacts
 
 __all__ = ["Judgement", "Verdict", "judge"]
@@ -30,22 +30,21 @@ def judge(facts: SegmentFacts, settings: ShmSettings) -> Judgement:
     was never finished, so that it only takes up memory. Degraded: readers are served, and something
     needs a look.
     """
+    repair = f"alchemiser shm repair {facts.name}"
+    prune = f"Look at the plan that removes it: {repair} --prune"
     if facts.problem == "unfinished":
         if facts.lease.held:
             return Judgement("degraded", ("its creation is not finished",), "Wait a moment.")
-        return Judgement("orphan", (facts.finding,), _PRUNE)
+        return Judgement("orphan", (facts.finding,), prune)
     if fault := _corruption(facts):
-        return Judgement("corrupt", (fault, *_degradations(facts, settings)), _REPAIR)
+        findings = (fault, *_degradations(facts, settings))
+        return Judgement("corrupt", findings, f"Look at the plan of its repair: {repair}")
     findings = tuple(_degradations(facts, settings))
     if reason := _abandonment(facts, settings):
-        return Judgement("orphan", (reason, *findings), _PRUNE)
+        return Judgement("orphan", (reason, *findings), prune)
     if findings:
         return Judgement("degraded", findings, _next_step(facts))
     return Judgement("healthy", (), "Nothing is to be done.")
-
-
-_PRUNE = "Remove it: the repair with pruning saves a copy first."
-_REPAIR = "Repair it: look at the plan first, it changes nothing."
 
 
 def _corruption(facts: SegmentFacts) -> str | None:  # noqa: PLR0911  one reason each
@@ -101,5 +100,7 @@ def _unpublished(generation: int | None, published: int | None) -> bool:
 
 def _next_step(facts: SegmentFacts) -> str:
     if facts.lease.held:
-        return "Look at the writer's process; a hung one is stopped with SIGTERM, never robbed."
-    return "Start its writer again, which cleans up, or look at the plan of the repair."
+        if facts.mode != MODE:
+            return f"Set its mode: chmod 600 on {SEGMENT_PREFIX}{facts.name}"
+        return "Look at the writer's process: a hung one is stopped with SIGTERM, never robbed."
+    return f"Start its writer again, or look at the plan: alchemiser shm repair {facts.name}"

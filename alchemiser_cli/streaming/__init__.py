@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     )
     from alchemiser_cli.streaming.consumer import (
         Consumer,
-        SnapshotCallback,
     )
     from alchemiser_cli.streaming.dead_letters import (
         DeadLetter,
@@ -119,6 +118,9 @@ if TYPE_CHECKING:
         ConsumerSnapshot,
         LatencyMs,
         PartitionProgress,
+    )
+    from alchemiser_cli.streaming.running import (
+        SnapshotCallback,
     )
     from alchemiser_cli.streaming.schemas import (
         SchemaCache,
@@ -234,10 +236,7 @@ _HOMES = {
         "ColumnDecoder",
         "DecodedColumns",
     ),
-    "consumer": (
-        "Consumer",
-        "SnapshotCallback",
-    ),
+    "consumer": ("Consumer",),
     "dead_letters": (
         "DeadLetter",
         "DeadLetterLimit",
@@ -323,6 +322,7 @@ _HOMES = {
         "LatencyMs",
         "PartitionProgress",
     ),
+    "running": ("SnapshotCallback",),
     "schemas": ("SchemaCache",),
     "topic_map": (
         "TopicMap",
