@@ -38,6 +38,7 @@ __all__ = [
     "create_file",
     "open_file",
     "segment_file",
+    "segment_name",
     "segment_names",
     "side_file",
 ]
@@ -75,6 +76,11 @@ def segment_file(directory: Path, name: str) -> Path:
     return directory / f"{SEGMENT_PREFIX}{name}"
 
 
+def segment_name(file: Path) -> str:
+    """Return the name of the segment that lies in ``file``."""
+    return file.name.removeprefix(SEGMENT_PREFIX)
+
+
 def side_file(file: Path, purpose: str) -> Path:
     """Return the hidden file beside the segment's ``file`` that is locked for ``purpose``."""
     return file.with_name(f".{file.name}.{purpose}")
@@ -82,7 +88,7 @@ def side_file(file: Path, purpose: str) -> Path:
 
 def segment_names(directory: Path) -> list[str]:
     """Return the names of the segments in ``directory``, whatever their state, in order."""
-    found = (file.name.removeprefix(SEGMENT_PREFIX) for file in directory.glob("alchemiser-*"))
+    found = (segment_name(file) for file in directory.glob(f"{SEGMENT_PREFIX}*"))
     return sorted(name for name in found if _NAME.fullmatch(name))
 
 

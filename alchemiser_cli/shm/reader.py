@@ -2,9 +2,10 @@
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -18,15 +19,17 @@ from alchemiser_cli.errors import (
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.settings import ShmSettings
 from alchemiser_cli.shm.control import RETIRED_WORD
-from alchemiser_cli.shm.files import open_file
+from alchemiser_cli.shm.files import open_file, segment_name
 from alchemiser_cli.shm.freshness import Freshness, freshness_of
 from alchemiser_cli.shm.layout import PUBLISHED_WORD, Header
 from alchemiser_cli.shm.mapping import Mapping
 from alchemiser_cli.shm.presence import FAILURES, REFUSALS, RETRIES, ReaderLine
 from alchemiser_cli.shm.slots import SlotHead, decode_head, slot_of
 from alchemiser_cli.shm.words import PUBLISHED, TO_COMPLETE, fence_of_one_thread, unseal
+from alchemiser_cli.telemetry import SILENT, Telemetry
+from alchemiser_cli.telemetry import names as metric
 
-__all__ = ["Copy", "SegmentReader"]
+__all__ = ["Copy", "ReadCounts", "SegmentReader", "Sight"]
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -44,6 +47,28 @@ class Copy(msgspec.Struct, Generic[C], frozen=True):
     content: C
 
 
+class Sight(NamedTuple, Generic[C]):
+    """A consistent look at the published generation, or else the ``fault``.
+
+    Without a copy and without a fault nothing was published, or the file was retired.
+    """
+
+    word: int
+    generation: int
+    copy: Copy[C] | None
+    fault: str = ""
+
+
+class ReadCounts(msgspec.Struct):
+    """What one reader met: attempts that a writer overtook, copies that failed their checksum, and
+    generations that were refused.
+    """  # noqa: D205  one sentence
+
+    retries: int = 0
+    checksum_failures: int = 0
+    refusals: int = 0
+
+
 class SegmentReader(ABC, Generic[C, T]):
     """One reader's place in a segment: the last good value, and whether there is a newer one.
 
@@ -53,7 +78,14 @@ class SegmentReader(ABC, Generic[C, T]):
     value stays and ``freshness`` is stale. Not to be shared between threads.
     """
 
-    def __init__(self, file: Path, clock: Clock, settings: ShmSettings, schema_hash: int) -> None:
+    def __init__(
+        self,
+        file: Path,
+        clock: Clock,
+        settings: ShmSettings,
+        schema_hash: int,
+        telemetry: Telemetry = SILENT,
+    ) -> None:
         """Attach to the segment ``file``, which holds what ``schema_hash`` says; 0: anything.
 
         Raises:
@@ -68,6 +100,12 @@ class SegmentReader(ABC, Generic[C, T]):
         self._value: T | None = None
         self._head: SlotHead | None = None
         self.refusal: AlchemiserError | None = None
+        self.counts = ReadCounts()
+        name = segment_name(file)
+        self._retries = telemetry.counter(metric.SHM_READ_RETRIES, segment=name)
+        self._failures = telemetry.counter(metric.SHM_CHECKSUM_FAILURES, segment=name)
+        self._shown_generation = telemetry.gauge(metric.SHM_GENERATION, segment=name)
+        self._shown_age = telemetry.gauge(metric.SHM_AGE_SECONDS, segment=name)
         self._attach()
 
     @property
@@ -100,6 +138,8 @@ class SegmentReader(ABC, Generic[C, T]):
         refusal = None if self.refusal is None else self.refusal.code
         found = freshness_of(self._head, refusal, self._settings, self._clock)
         self._line.beat(self._clock.now_ns())
+        if found.age_s is not None:
+            self._shown_age.set(found.age_s)
         retired = self._words[PUBLISHED_WORD] == RETIRED_WORD
         if (retired or found.state == "expired") and self._replaced():
             self._follow()
@@ -115,17 +155,7 @@ class SegmentReader(ABC, Generic[C, T]):
         found = self.freshness()
         if self._value is not None and found.action == "act":
             return self._value
-        why = "Nothing was published yet."
-        if found.age_s is not None:
-            why = f"They are {found.age_s:.1f} s old; shm.max_age_s is {self._settings.max_age_s}."
-        if self.refusal is not None:
-            why += f" Newer ones were refused: {self.refusal.what}."
-        raise StaleWeightsError(
-            f"{self._file.name} has no weights that may be acted on",
-            why=why,
-            next_step="Look at the writer; until it publishes, the setting shm.when_expired holds.",
-            context={"action": found.action, "generation": found.generation},
-        ) from self.refusal
+        raise self._stale(found) from self.refusal
 
     def close(self) -> None:
         """Leave the segment; values that were read stay good. Twice is harmless."""
@@ -172,13 +202,25 @@ class SegmentReader(ABC, Generic[C, T]):
         self._prepare(self._mapping)
 
     def _read(self) -> T | None:
+        sight = self._sight(self._copied)
+        if sight.word == RETIRED_WORD:
+            return self._follow()
+        if sight.copy is not None:
+            return self._proven(sight.word, sight.generation, sight.copy)
+        if sight.fault:
+            self._refuse(sight.word, self._corrupt(sight.fault))
+        self._seen = sight.word
+        return None
+
+    def _sight(self, take: Callable[[int, int], Copy[C] | None]) -> Sight[C]:
+        """Take slot and generation of what is published, until nothing changed meanwhile."""
         words, fence = self._words, self._fence
         word, fault = NOTHING_SEEN, ""
         for _ in range(self._settings.read_attempts):
             word = words[PUBLISHED_WORD]
             generation = unseal(PUBLISHED, word)
             if word == RETIRED_WORD:
-                return self._follow()
+                return Sight(word, 0, None)
             if generation is None or generation < self._floor:
                 fault = f"its published generation is damaged ({word:#018x})"
                 continue
@@ -186,27 +228,32 @@ class SegmentReader(ABC, Generic[C, T]):
             mark, expected = self._mapping.marks[index], word ^ TO_COMPLETE
             if words[mark] != expected:
                 if not any(words[one] for one in self._mapping.marks):
-                    self._seen = word  # nothing was published yet
-                    return None
+                    return Sight(word, 0, None)  # nothing was published yet
                 fault = f"slot {index} does not hold generation {generation}"
-                self._line.count(RETRIES)
+                self._retry()
                 fence()
                 continue
             fence()
-            copy = self._copied(index, generation)
+            copy = take(index, generation)
             checksum = words[mark + 1]
             fence()
             if words[mark] != expected:
                 fault = "its writer was faster than this reader"
-                self._line.count(RETRIES)
+                self._retry()
                 continue
             if copy is None or copy.checksum != checksum:
                 fault = f"slot {index} does not match its checksum"
                 self._line.count(FAILURES)
+                self._failures.inc()
+                self.counts.checksum_failures += 1
                 continue
-            return self._proven(word, generation, copy)
-        self._refuse(word, self._corrupt(fault))
-        return None
+            return Sight(word, generation, copy)
+        return Sight(word, 0, None, fault)
+
+    def _retry(self) -> None:
+        self._line.count(RETRIES)
+        self._retries.inc()
+        self.counts.retries += 1
 
     def _proven(self, word: int, generation: int, copy: Copy[C]) -> T | None:
         """Take the copy over, unless its content is refused."""
@@ -222,6 +269,7 @@ class SegmentReader(ABC, Generic[C, T]):
             return None
         self._value, self._head, self._seen, self.refusal = value, head, word, None
         self._line.saw(generation, self._clock.now_ns())
+        self._shown_generation.set(generation)
         return value
 
     def _refuse(self, word: int, error: AlchemiserError) -> None:
@@ -229,6 +277,7 @@ class SegmentReader(ABC, Generic[C, T]):
         self._seen = word
         self.refusal = error
         self._line.count(REFUSALS)
+        self.counts.refusals += 1
         _LOG.warning(
             "shm_generation_refused",
             segment=self._file.name,
@@ -258,11 +307,24 @@ class SegmentReader(ABC, Generic[C, T]):
             return None
         return self._read()
 
+    def _stale(self, found: Freshness) -> StaleWeightsError:
+        why = "Nothing was published yet."
+        if found.age_s is not None:
+            why = f"They are {found.age_s:.1f} s old; shm.max_age_s is {self._settings.max_age_s}."
+        if self.refusal is not None:
+            why += f" Newer ones were refused: {self.refusal.what}."
+        return StaleWeightsError(
+            f"{self._file.name} has no weights that may be acted on",
+            why=why,
+            next_step="Look at the writer; until it publishes, the setting shm.when_expired holds.",
+            context={"action": found.action, "generation": found.generation},
+        )
+
     def _corrupt(self, fault: str) -> SegmentCorruptError:
         return SegmentCorruptError(
             f"{self._file.name} cannot be read",
             why=f"{self._settings.read_attempts} attempts failed, the last because {fault}.",
-            next_step="Stop its writer, and let it publish into a new segment.",
+            next_step=f"Look at it: alchemiser shm inspect {segment_name(self._file)}",
         )
 
     def _unlike(self, header: Header) -> SegmentSchemaError:

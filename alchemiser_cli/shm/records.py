@@ -8,16 +8,22 @@ import msgspec
 import xxhash
 
 from alchemiser_cli.clock import Clock
-from alchemiser_cli.errors import SegmentRecordTooLargeError, SegmentSchemaError
+from alchemiser_cli.errors import (
+    RecordNotFiniteError,
+    SegmentRecordTooLargeError,
+    SegmentSchemaError,
+)
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.settings import ShmSettings
 from alchemiser_cli.shm.files import segment_file
+from alchemiser_cli.shm.finite import bad_field_of
 from alchemiser_cli.shm.mapping import Mapping
 from alchemiser_cli.shm.reader import Copy, SegmentReader
 from alchemiser_cli.shm.schema import record_manifest
 from alchemiser_cli.shm.slots import BODY, HEAD_BYTES, Provenance, SlotHead, pack_head, staged_head
 from alchemiser_cli.shm.slots import payload_length as claimed_length
 from alchemiser_cli.shm.writer import SegmentWriter
+from alchemiser_cli.telemetry import SILENT, Telemetry
 
 __all__ = ["RecordReader", "RecordWriter", "Segment"]
 
@@ -41,8 +47,9 @@ class Segment(Generic[T]):
         clock: Clock,
         *,
         capacity: int = 4_096,
+        telemetry: Telemetry = SILENT,
     ) -> None:
-        """Describe the segment.
+        """Describe the segment; what its writer and readers do is counted in ``telemetry``.
 
         Raises:
             SegmentSchemaError: ``segment-schema-mismatch`` if ``kind`` is no msgspec struct, or has
@@ -53,6 +60,7 @@ class Segment(Generic[T]):
         self.kind = kind
         self._settings = settings
         self._clock = clock
+        self._telemetry = telemetry
         try:
             if not issubclass(kind, msgspec.Struct):
                 raise TypeError(f"{kind.__name__} is no msgspec.Struct")  # noqa: TRY301
@@ -69,12 +77,26 @@ class Segment(Generic[T]):
     def writer(self, provenance: Provenance | None = None) -> "RecordWriter[T]":
         """Take the lease, and open the segment or make it; raises as ``SegmentWriter``."""
         return RecordWriter(
-            SegmentWriter(self.file, self.manifest, self._clock, provenance=provenance), self.kind
+            SegmentWriter(
+                self.file,
+                self.manifest,
+                self._clock,
+                provenance=provenance,
+                telemetry=self._telemetry,
+            ),
+            self.kind,
         )
 
     def reader(self) -> "RecordReader[T]":
         """Attach to the segment; raises as ``SegmentReader``."""
-        return RecordReader(self.file, self.kind, self._clock, self._settings, self.manifest.digest)
+        return RecordReader(
+            self.file,
+            self.kind,
+            self._clock,
+            self._settings,
+            self.manifest.digest,
+            self._telemetry,
+        )
 
 
 class RecordWriter(Generic[T]):
@@ -84,6 +106,7 @@ class RecordWriter(Generic[T]):
         """Write records of ``kind`` with ``writer``."""
         self.segment = writer
         self._kind = kind
+        self._bad_field = bad_field_of(kind)
         self._encode_into = msgspec.msgpack.Encoder().encode_into
         self._staged = staged_head(writer.provenance)
         self._described = len(writer.provenance)
@@ -96,10 +119,14 @@ class RecordWriter(Generic[T]):
 
         Raises:
             SegmentRecordTooLargeError: ``segment-record-too-large``, which is a ValueError, too.
+            RecordNotFiniteError: ``record-not-finite``, a ValueError, for NaN or infinity.
             SegmentWriterAliveError: ``segment-writer-alive`` after ``close`` or a fork.
         """
         if type(record) is not self._kind:
             raise TypeError(f"{type(record).__name__} is not {self._kind.__name__}")
+        bad = self._bad_field(record)
+        if bad is not None:
+            raise _not_finite(self.segment.file, bad)
         writer, staged = self.segment, self._staged
         with writer.lock:
             self._encode_into(record, staged, HEAD_BYTES)
@@ -144,11 +171,18 @@ class RecordReader(SegmentReader[bytes, T], Generic[T]):
     """A reader of records."""
 
     def __init__(
-        self, file: Path, kind: type[T], clock: Clock, settings: ShmSettings, schema_hash: int
+        self,
+        file: Path,
+        kind: type[T],
+        clock: Clock,
+        settings: ShmSettings,
+        schema_hash: int,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         """Attach; see ``SegmentReader``."""
+        self._bad_field = bad_field_of(kind)
         self._decode = msgspec.msgpack.Decoder(kind).decode
-        super().__init__(file, clock, settings, schema_hash)
+        super().__init__(file, clock, settings, schema_hash, telemetry)
 
     def _prepare(self, mapping: Mapping) -> None:
         self._bodies = [mapping.slot(index)[BODY:] for index in range(len(mapping.marks))]
@@ -163,4 +197,17 @@ class RecordReader(SegmentReader[bytes, T], Generic[T]):
         return Copy(_XXH3(data, generation), data, data)
 
     def _accepted(self, head: SlotHead, content: bytes) -> T:
-        return self._decode(memoryview(content)[HEAD_BYTES : HEAD_BYTES + head.payload_length])
+        record = self._decode(memoryview(content)[HEAD_BYTES : HEAD_BYTES + head.payload_length])
+        bad = self._bad_field(record)
+        if bad is not None:
+            raise _not_finite(self._file, bad)
+        return record
+
+
+def _not_finite(file: Path, field: str) -> RecordNotFiniteError:
+    return RecordNotFiniteError(
+        f"a record of {file.name} is not finite",
+        why=f"Its field {field!r} is, or holds, NaN or an infinite number.",
+        next_step="Find out where its writer got that number; readers keep the record before.",
+        context={"field": field},
+    )

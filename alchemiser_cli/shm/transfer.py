@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from alchemiser_cli.shm.schema import Manifest
 
-__all__ = ["BLOCK", "Block", "Check", "checks_of", "copied_blocks"]
+__all__ = ["BLOCK", "Block", "Check", "checks_of", "copied_blocks", "hashed_parts"]
 
 Array = npt.NDArray[Any]
 
@@ -101,10 +101,24 @@ def copied_blocks(blocks: Iterable[Block], hasher: Hasher) -> bool:
     for block in blocks:
         copy(block.target, block.source)
         update(block.hashed)
-        for signed, unsigned, positive, negative in block.checks:
-            if not (_maximum(signed) < positive and _maximum(unsigned) < negative):
-                finite = False
+        finite &= _all_finite(block.checks)
     return finite
+
+
+def hashed_parts(parts: Iterable[tuple[Array, tuple[Check, ...]]], hasher: Hasher) -> bool:
+    """Hash the parts in order, and copy nothing; return whether all of their floats are finite."""
+    finite = True
+    for part, checks in parts:
+        hasher.update(part)
+        finite &= _all_finite(checks)
+    return finite
+
+
+def _all_finite(checks: tuple[Check, ...]) -> bool:
+    for signed, unsigned, positive, negative in checks:
+        if not (_maximum(signed) < positive and _maximum(unsigned) < negative):
+            return False
+    return True
 
 
 def _touches(manifest: Manifest, end: int, start: int) -> bool:

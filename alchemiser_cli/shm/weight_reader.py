@@ -1,6 +1,7 @@
 """Reading named weights: copied out, checked, proven by the canary, and then swapped."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,23 @@ from alchemiser_cli.clock import Clock
 from alchemiser_cli.errors import SegmentSchemaError, TrainingDivergedError
 from alchemiser_cli.settings import ShmSettings
 from alchemiser_cli.shm.canary import Array, Canary, Prove, prove_canary
+from alchemiser_cli.shm.control import RETIRED_WORD
+from alchemiser_cli.shm.freshness import freshness_of
+from alchemiser_cli.shm.in_place import WeightsInPlace, mapped_parts
 from alchemiser_cli.shm.mapping import Mapping as Mapped
-from alchemiser_cli.shm.private import PrivateCopies, PrivateCopy
+from alchemiser_cli.shm.private import PrivateCopies
 from alchemiser_cli.shm.reader import Copy, SegmentReader
-from alchemiser_cli.shm.slots import BODY, HEAD_BYTES, SlotHead, payload_length
-from alchemiser_cli.shm.transfer import copied_blocks
+from alchemiser_cli.shm.slots import (
+    BODY,
+    HEAD_BYTES,
+    SlotHead,
+    decode_head,
+    payload_length,
+    slot_of,
+)
+from alchemiser_cli.shm.transfer import copied_blocks, hashed_parts
+from alchemiser_cli.shm.words import TO_COMPLETE
+from alchemiser_cli.telemetry import SILENT, Telemetry
 
 __all__ = ["WeightReader", "Weights"]
 
@@ -33,7 +46,10 @@ class Weights:
         return self.head.generation
 
 
-class WeightReader(SegmentReader[tuple[PrivateCopy, bool], Weights]):
+_Payload = tuple[Array, bool]  # of dtype uint8, and whether all of its floats are finite
+
+
+class WeightReader(SegmentReader[_Payload, Weights]):
     """A reader of weights."""
 
     def __init__(
@@ -45,6 +61,7 @@ class WeightReader(SegmentReader[tuple[PrivateCopy, bool], Weights]):
         prove: Prove | None = None,
         tolerance: float = 0.0,
         observation_hash: int = 0,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         """Attach; with ``prove``, no generation is taken whose canary does not hold.
 
@@ -53,7 +70,41 @@ class WeightReader(SegmentReader[tuple[PrivateCopy, bool], Weights]):
         self._prove = prove
         self._tolerance = tolerance
         self._observation_hash = observation_hash
-        super().__init__(file, clock, settings, 0)
+        super().__init__(file, clock, settings, 0, telemetry)
+
+    @contextmanager
+    def in_place(self) -> Iterator[WeightsInPlace]:
+        """Use the published weights where they lie, proven like a copy; yields them.
+
+        Saves the copy. A reader that is so slow that its slot is written again gets an error at
+        the end of the block, and what it computed must be discarded. ``value`` does not change.
+
+        Raises:
+            WeightsOverwrittenError: ``weights-overwritten``.
+            StaleWeightsError: ``weights-stale`` if nothing was published, or it is expired.
+            SegmentCorruptError: ``segment-corrupt``; here no earlier value stands in.
+            TrainingDivergedError: ``training-diverged``.
+            CanaryMismatchError: ``canary-mismatch``.
+        """
+        sight = self._sight(self._mapped)
+        if sight.word == RETIRED_WORD:
+            self._follow()
+            sight = self._sight(self._mapped)
+        if sight.fault:
+            raise self._corrupt(sight.fault)
+        if sight.copy is None:
+            raise self._stale(freshness_of(None, None, self._settings, self._clock))
+        head = decode_head(sight.copy.head)
+        found = freshness_of(head, None, self._settings, self._clock)
+        if found.action != "act":
+            raise self._stale(found)
+        weights = self._accepted(head, sight.copy.content)
+        mark = self._mapping.marks[slot_of(sight.generation)]
+        expected = sight.word ^ TO_COMPLETE
+        view = WeightsInPlace(weights.tensors, head, self._words, mark, expected, self._fence)
+        self._line.saw(sight.generation, self._clock.now_ns())
+        yield view
+        view.require_intact()
 
     def _prepare(self, mapping: Mapped) -> None:
         manifest = mapping.header.manifest
@@ -68,19 +119,30 @@ class WeightReader(SegmentReader[tuple[PrivateCopy, bool], Weights]):
             raise self._unfit("it carries no canary, and the reader is to prove one")
         self._copies = PrivateCopies(mapping)
         slots = range(len(mapping.marks))
+        self._payloads = [mapping.payload(index) for index in slots]
+        self._parts = [list(mapped_parts(manifest, payload)) for payload in self._payloads]
         self._heads = [mapping.slot(index)[BODY : BODY + HEAD_BYTES] for index in slots]
 
-    def _copied(self, index: int, generation: int) -> Copy[tuple[PrivateCopy, bool]] | None:
+    def _copied(self, index: int, generation: int) -> Copy[_Payload] | None:
         head = bytes(self._heads[index])
         copy = self._copies.free()
         if payload_length(head) != len(copy.payload):
             return None
         hasher = xxhash.xxh3_64(head, generation)
         finite = copied_blocks(copy.blocks[index], hasher)
-        return Copy(hasher.intdigest(), head, (copy, finite))
+        return Copy(hasher.intdigest(), head, (copy.payload, finite))
 
-    def _accepted(self, head: SlotHead, content: tuple[PrivateCopy, bool]) -> Weights:
-        copy, finite = content
+    def _mapped(self, index: int, generation: int) -> Copy[_Payload] | None:
+        """Hash slot ``index`` where it lies."""
+        head, payload = bytes(self._heads[index]), self._payloads[index]
+        if payload_length(head) != len(payload):
+            return None
+        hasher = xxhash.xxh3_64(head, generation)
+        finite = hashed_parts(self._parts[index], hasher)
+        return Copy(hasher.intdigest(), head, (payload, finite))
+
+    def _accepted(self, head: SlotHead, content: _Payload) -> Weights:
+        payload, finite = content
         if not finite:
             raise TrainingDivergedError(
                 f"weights in {self._file.name} are not finite",
@@ -90,7 +152,7 @@ class WeightReader(SegmentReader[tuple[PrivateCopy, bool], Weights]):
         tensors: dict[str, Array] = {}
         proof: dict[str, Array] = {}
         for spec in self.header.manifest.tensors:
-            view = spec.view(copy.payload)
+            view = spec.view(payload)
             view.flags.writeable = False
             (tensors if spec.role == "weight" else proof)[spec.name] = view
         canary = Canary(proof["observations"], proof["actions"]) if proof else None

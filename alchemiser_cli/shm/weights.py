@@ -12,6 +12,7 @@ from alchemiser_cli.shm.slots import Provenance
 from alchemiser_cli.shm.weight_reader import WeightReader
 from alchemiser_cli.shm.weight_writer import WeightWriter
 from alchemiser_cli.shm.writer import SegmentWriter
+from alchemiser_cli.telemetry import SILENT, Telemetry
 
 __all__ = ["WeightSegment"]
 
@@ -26,8 +27,11 @@ class WeightSegment:
         clock: Clock,
         *,
         observation_schema: Any = None,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         """Describe the segment; ``observation_schema`` is what msgspec encodes, None: unknown.
+
+        What its writer and its readers do is counted in ``telemetry``.
 
         Raises:
             SegmentNotFoundError: ``segment-not-found`` for an impossible name.
@@ -35,6 +39,7 @@ class WeightSegment:
         self.file = segment_file(settings.directory, name)
         self._settings = settings
         self._clock = clock
+        self._telemetry = telemetry
         self._observation_hash = 0 if observation_schema is None else digest_of(observation_schema)
 
     def writer(
@@ -58,6 +63,7 @@ class WeightSegment:
                 provenance=provenance,
                 observation_hash=self._observation_hash,
                 create_only=create_only,
+                telemetry=self._telemetry,
             )
         )
 
@@ -70,4 +76,5 @@ class WeightSegment:
             prove=prove,
             tolerance=tolerance,
             observation_hash=self._observation_hash,
+            telemetry=self._telemetry,
         )

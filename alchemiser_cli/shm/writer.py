@@ -21,7 +21,7 @@ from alchemiser_cli.shm.control import (
     last_generation,
     write_writer,
 )
-from alchemiser_cli.shm.files import create_file, open_file
+from alchemiser_cli.shm.files import create_file, open_file, segment_name
 from alchemiser_cli.shm.identity import current_process
 from alchemiser_cli.shm.layout import PUBLISHED_WORD, Header, plan_header, read_header
 from alchemiser_cli.shm.lease import WriterLease
@@ -29,6 +29,8 @@ from alchemiser_cli.shm.mapping import Mapping
 from alchemiser_cli.shm.schema import Manifest
 from alchemiser_cli.shm.slots import Provenance, encode_provenance, slot_of
 from alchemiser_cli.shm.words import PUBLISHED, TO_COMPLETE, TO_WRITING, fence_of_one_thread, seal
+from alchemiser_cli.telemetry import SILENT, Telemetry
+from alchemiser_cli.telemetry import names as metric
 
 __all__ = ["SegmentWriter"]
 
@@ -52,6 +54,7 @@ class SegmentWriter:
         provenance: Provenance | None = None,
         observation_hash: int = 0,
         create_only: bool = False,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         """Take the lease, then open the segment or make it.
 
@@ -65,6 +68,9 @@ class SegmentWriter:
         self.file = file
         self.lock = threading.Lock()
         self.provenance = encode_provenance(provenance or Provenance())
+        name = segment_name(file)
+        self._published = telemetry.counter(metric.SHM_PUBLISHED, segment=name)
+        self._shown_generation = telemetry.gauge(metric.SHM_GENERATION, segment=name)
         self._clock = clock
         self._fence = fence_of_one_thread()
         self._lease = WriterLease(file, clock)
@@ -130,6 +136,8 @@ class SegmentWriter:
         words[PUBLISHED_NS_WORD] = published_ns
         words[HEARTBEAT_WORD] = published_ns
         words[PUBLISHES_WORD] += 1
+        self._published.inc()
+        self._shown_generation.set(generation)
 
     def abandon(self, generation: int) -> None:
         """Leave the slot of ``generation`` empty: what was to be written is no good."""

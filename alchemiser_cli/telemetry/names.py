@@ -25,6 +25,11 @@ __all__ = [
     "PROCESSED",
     "QUARANTINED",
     "RECOVERIES",
+    "SHM_AGE_SECONDS",
+    "SHM_CHECKSUM_FAILURES",
+    "SHM_GENERATION",
+    "SHM_PUBLISHED",
+    "SHM_READ_RETRIES",
     "STATE_UP",
     "TICKS_IMPLAUSIBLE",
     "TRANSIT_SECONDS",
@@ -206,6 +211,36 @@ FEED_NOT_DELIVERED = Metric(
     "What a feed received and did not deliver: duplicate, dropped, conflated or invalid.",
     ("feed", "reason"),
 )
+SHM_GENERATION = Metric(
+    "shm_generation",
+    "gauge",
+    "Generation that a segment's writer published, or that a reader took over, last.",
+    ("segment",),
+)
+SHM_AGE_SECONDS = Metric(
+    "shm_age_seconds",
+    "gauge",
+    "Seconds since the publication of what a reader of a segment holds, at its last look.",
+    ("segment",),
+)
+SHM_READ_RETRIES = Metric(
+    "shm_read_retries_total",
+    "counter",
+    "Attempts to read a segment that its writer overtook.",
+    ("segment",),
+)
+SHM_CHECKSUM_FAILURES = Metric(
+    "shm_checksum_failures_total",
+    "counter",
+    "Copies out of a segment that failed their checksum and were discarded.",
+    ("segment",),
+)
+SHM_PUBLISHED = Metric(
+    "shm_published_total",
+    "counter",
+    "Generations that a segment's writer published.",
+    ("segment",),
+)
 BUILD_INFO = Metric(
     "alchemiser_build_info",
     "gauge",
@@ -238,6 +273,11 @@ METRICS = (
     WS_REST_FALLBACK_RATIO,
     FEED_TICKS,
     FEED_NOT_DELIVERED,
+    SHM_GENERATION,
+    SHM_AGE_SECONDS,
+    SHM_READ_RETRIES,
+    SHM_CHECKSUM_FAILURES,
+    SHM_PUBLISHED,
     BUILD_INFO,
 )
 

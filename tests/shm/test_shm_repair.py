@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from alchemiser_cli.errors import (
+    GenerationNotFoundError,
     HomeNotWritableError,
-    SegmentCorruptError,
     SegmentNotFoundError,
     SegmentWriterAliveError,
 )
@@ -307,18 +307,18 @@ class TestRollback:
         with segment.reader() as reader:
             reader.poll()
             clock.advance(30)
-            assert rollback(shm, "policy", clock) == 4
+            assert rollback(shm, "policy", clock).generation == 4
             read = reader.poll()
             assert (read.tensors["steps"], read.head.step) == (2, 2)
             assert reader.freshness().age_s == 0
-            assert rollback(shm, "policy", clock, to=3) == 5
+            assert rollback(shm, "policy", clock, to=3).generation == 5
             assert reader.poll().tensors["steps"] == 3
 
-    @pytest.mark.provokes("segment-corrupt")
+    @pytest.mark.provokes("generation-not-found")
     def test_needs_something_to_roll_back_to(self, segment, weights, shm, clock):
         with segment.writer(weights()) as writer:
             writer.publish(weights())
-        with pytest.raises(SegmentCorruptError, match="nothing to roll back to"):
+        with pytest.raises(GenerationNotFoundError, match="nothing to roll back to"):
             rollback(shm, "policy", clock)
-        with pytest.raises(SegmentCorruptError):
+        with pytest.raises(GenerationNotFoundError):
             rollback(shm, "policy", clock, to=99)

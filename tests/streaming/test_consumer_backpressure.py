@@ -63,7 +63,7 @@ async def test_small_batches_before_a_large_one_do_not_keep_the_member_from_poll
         done.extend(columns.sequence.tolist())
 
     consumer = make_consumer(max_poll_interval_s=SHORTEST_POLL_INTERVAL_S, max_buffered=6)
-    run = asyncio.create_task(consumer.run_columns(slow, max_messages=35, on_snapshot=told.append))
+    run = asyncio.create_task(consumer.run_columns(slow, until_idle_s=0.5, on_snapshot=told.append))
     ticks = make_ticks(35)
     for number in range(5):
         await asyncio.to_thread(send, ticks[number : number + 1])

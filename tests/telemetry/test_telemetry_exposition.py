@@ -52,6 +52,11 @@ LABELS = {
     n.WS_REST_FALLBACK_RATIO: {"feed": "spot"},
     n.FEED_TICKS: {"feed": "spot", "origin": "live"},
     n.FEED_NOT_DELIVERED: {"feed": "spot", "reason": "duplicate"},
+    n.SHM_GENERATION: {"segment": "policy"},
+    n.SHM_AGE_SECONDS: {"segment": "policy"},
+    n.SHM_READ_RETRIES: {"segment": "policy"},
+    n.SHM_CHECKSUM_FAILURES: {"segment": "policy"},
+    n.SHM_PUBLISHED: {"segment": "policy"},
 }
 OF_THE_PROCESS = [metric for metric in METRICS if metric not in (n.BUILD_INFO, n.STATE_UP)]
 GROUP = {
