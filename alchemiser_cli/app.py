@@ -21,6 +21,7 @@ GC_THRESHOLD = 50_000
 
 _GUARD = "Before the open"
 _FEED = "Market data"
+_LEARN = "Models"
 _UNDERSTAND = "Understand"
 
 # name: (panel, one-line help). The module commands/NAME.py is imported when the command runs.
@@ -33,6 +34,7 @@ COMMANDS = {
     "replay": (_FEED, "Replay a dataset as ticks into Kafka."),
     "consume": (_FEED, "Consume ticks and say what was seen."),
     "dlq": (_FEED, "List, show and redrive dead letters."),
+    "shm": (_LEARN, "Show, repair and drill the weights in shared memory."),
     "health": (_UNDERSTAND, "Say how the running system is."),
     "bench": (_UNDERSTAND, "Measure what the system promises, on this machine."),
     "errors": (_UNDERSTAND, "Show what went wrong, what it means, and what helped."),

@@ -151,7 +151,9 @@ class ConsumerSettings(Section):
     )
     commit_interval_s: Seconds = Field(1.0, description="Time between commits.")
     drain_timeout_s: Seconds = Field(
-        10.0, description="How long a rebalance or a stop waits for running callbacks."
+        10.0,
+        description="How long a rebalance (at most half of max_poll_interval_s) or a stop waits "
+        "for running callbacks.",
     )
     max_poll_interval_s: float = Field(
         300.0, ge=1, le=86_400, description="Silence after which the group drops this consumer."
@@ -161,7 +163,7 @@ class ConsumerSettings(Section):
     )
     latest_only: bool = Field(
         False,
-        description="Under load, skip all but the newest waiting tick of a symbol.",
+        description="Under load, skip all but the newest waiting quote and bar of a symbol.",
     )
 
 

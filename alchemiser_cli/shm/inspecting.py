@@ -1,5 +1,6 @@
 """What state a segment is in, read from outside: takes nothing, maps nothing, repairs nothing."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -43,31 +44,33 @@ class SegmentFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``problem`` and ``finding`` are those of the header. ``generation`` is the published one,
     ``published`` its slot. ``age_s`` and ``silence_s`` are since its publication and since the
-    writer's last sign, in seconds of the wall clock. ``spare_header`` is the copy at the end.
+    writer's last sign, in seconds of the wall clock, at ``looked_ns`` (UTC). ``spare_header`` is
+    the copy at the end.
     """
 
     name: str
     size: int
     mode: int
     owner: int
+    looked_ns: int
     problem: Problem | None
     finding: str
-    header: Header | None
-    spare_header: Header | None
-    generation: int | None
-    retired: bool
-    age_s: float | None
-    silence_s: float | None
-    created_age_s: float | None
-    slots: list[SlotReport]
-    published: SlotReport | None
     lease: LeaseEvidence
-    last_writer: ProcessIdentity | None
-    readers: list[ReaderSeen]
-    tensors: list[TensorReport]
-    publishes: int
-    takeovers: int
-    repairs: int
+    header: Header | None = None
+    spare_header: Header | None = None
+    generation: int | None = None
+    retired: bool = False
+    age_s: float | None = None
+    silence_s: float | None = None
+    created_age_s: float | None = None
+    slots: list[SlotReport] = []
+    published: SlotReport | None = None
+    last_writer: ProcessIdentity | None = None
+    readers: list[ReaderSeen] = []
+    tensors: list[TensorReport] = []
+    publishes: int = 0
+    takeovers: int = 0
+    repairs: int = 0
 
     @property
     def provenance(self) -> Provenance | None:
@@ -104,14 +107,35 @@ def gather_facts(
 
 
 def gather_all(settings: ShmSettings, clock: Clock) -> list[SegmentFacts]:
-    """Return the facts of each segment in the folder; one that vanishes meanwhile is left out."""
+    """Return the facts of each segment in the folder, also of one that this user must not read.
+
+    One that vanishes meanwhile is left out.
+    """
     found = []
     for name in segment_names(settings.directory):
         try:
             found.append(gather_facts(settings, name, clock, tensors=False))
         except SegmentNotFoundError:
             continue
+        except SegmentAttachError as error:
+            with contextlib.suppress(FileNotFoundError):
+                found.append(_closed(segment_file(settings.directory, name), name, error, clock))
     return found
+
+
+def _closed(file: Path, name: str, error: SegmentAttachError, clock: Clock) -> SegmentFacts:
+    """Return the little that is known of a file that cannot be opened."""
+    status = file.lstat()
+    return SegmentFacts(
+        name=name,
+        size=status.st_size,
+        mode=stat.S_IMODE(status.st_mode),
+        owner=status.st_uid,
+        looked_ns=clock.now_ns(),
+        problem="unreadable",
+        finding=error.why.rstrip("."),
+        lease=lease_evidence(file),
+    )
 
 
 def _opened(file: Path) -> int:
@@ -160,6 +184,7 @@ def _gathered(
         size=status.st_size,
         mode=stat.S_IMODE(status.st_mode),
         owner=status.st_uid,
+        looked_ns=now_ns,
         problem=reading.problem,
         finding=reading.finding,
         header=header,

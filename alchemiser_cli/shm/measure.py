@@ -19,6 +19,7 @@ import numpy as np
 from alchemiser_cli.clock import Clock
 from alchemiser_cli.settings import ShmSettings
 from alchemiser_cli.shm.baselines import Bare, Classic
+from alchemiser_cli.shm.files import SEGMENT_PREFIX
 from alchemiser_cli.shm.records import Segment
 from alchemiser_cli.shm.weights import WeightSegment
 
@@ -101,7 +102,7 @@ def measure_bus(
 ) -> tuple[BusSpeed, Latency]:
     """Measure weights of 12 MB and records of 200 bytes in ``folder``, by default /dev/shm."""
     root = folder or ShmSettings().directory
-    with tempfile.TemporaryDirectory(prefix="alchemiser-bench-", dir=root) as scratch:
+    with tempfile.TemporaryDirectory(prefix=f".{SEGMENT_PREFIX}bench-", dir=root) as scratch:
         shm = ShmSettings(directory=Path(scratch))
         return measure_weights(shm, clock, rounds), measure_latency(shm, clock, records)
 

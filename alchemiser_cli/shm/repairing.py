@@ -86,7 +86,7 @@ def apply_repair(
             return RepairOutcome(plan, None, repair.facts.generation)
         copy = save_copy(repair.file, copies, clock)
         generation = repair.carry_out(plan.steps)
-        _LOG.warning(
+        _LOG.info(
             "shm_repaired",
             segment=repair.file.name,
             actions=[step.action for step in plan.steps],
@@ -122,7 +122,7 @@ def rollback(
         best = max(earlier, key=lambda slot: slot.generation or 0)
         times_ns = clock.now_ns(), clock.monotonic_ns()
         generation = repair.publish_slot(best, times_ns)
-        _LOG.warning("shm_rolled_back", segment=repair.file.name, generation=generation)
+        _LOG.info("shm_rolled_back", segment=repair.file.name, generation=generation)
         return RollbackOutcome(name, current, best.generation or 0, generation)
 
 

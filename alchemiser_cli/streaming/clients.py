@@ -112,7 +112,7 @@ def consumer_config(
     return config | {
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": session_ms,
-        "heartbeat.interval.ms": session_ms // 4,
+        "heartbeat.interval.ms": session_ms // (10 if embedded else 4),
     }
 
 

@@ -26,6 +26,8 @@ from alchemiser_cli.streaming.results import Tally
 __all__ = ["ColumnBatches", "ColumnsCallback"]
 
 ColumnsCallback = Callable[[TickColumns], Awaitable[None]]
+_LEAST_SHARE = 0.1  # of the time that a callback may take, for the smallest part of a batch
+
 Rows = npt.NDArray[np.int64]
 
 
@@ -154,14 +156,18 @@ class ColumnBatches:
             await self._set_aside(received)
 
     async def _process(self, work: ColumnWork, columns: TickColumns, rows: Rows) -> None:
+        # A part of a batch gets a part of its time, so that one row that hangs is found soon.
+        share = max(len(columns) / len(work.columns), _LEAST_SHARE)
+        timeout_s = self._timeout_s * share
+
         async def attempt() -> None:
-            deadline = asyncio.timeout(self._timeout_s)
+            deadline = asyncio.timeout(timeout_s)
             try:
                 async with deadline:
                     await self._on_columns(columns)
             except TimeoutError as error:
                 if deadline.expired():
-                    why = f"The callback ran longer than {self._timeout_s:g} s."
+                    why = f"The callback ran longer than {timeout_s:g} s."
                     raise CallbackEndedError(why) from error
                 raise
             except asyncio.CancelledError as error:

@@ -278,14 +278,17 @@ class Fetcher(Generic[Work]):
 
 
 class _Outage:
-    """How long something has refused, and how long to wait before asking again."""
+    """How long something has refused, and how long to wait before asking again.
+
+    Refusals that are further apart than the longest outage are two outages.
+    """
 
     def __init__(self, longest_s: float, clock: Clock, random: Random) -> None:
         self._longest_s = longest_s
         self._clock = clock
         self._random = random
         self._failures = 0
-        self._since_ns = 0
+        self._since_ns = self._last_ns = 0
 
     @property
     def begun(self) -> bool:
@@ -300,8 +303,12 @@ class _Outage:
 
     def wait_after(self, error: AlchemiserError) -> float:
         """Return the seconds to wait; raises ``error`` once the outage lasted too long."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._last_ns > self._longest_s * NS_PER_SECOND:
+            self._failures = 0
+        self._last_ns = now_ns
         if not self._failures:
-            self._since_ns = self._clock.monotonic_ns()
+            self._since_ns = now_ns
         elif self.lasted_s > self._longest_s:
             raise error
         self._failures += 1

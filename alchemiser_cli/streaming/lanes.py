@@ -19,6 +19,7 @@ __all__ = ["Lanes", "Turn", "WorkItem"]
 
 _BREATH = 256  # messages after which others on the loop get their turn
 _LONGEST_LOOK_S = 1.0
+_FAREWELL_S = 1.0  # how long a callback may take to be cancelled
 
 LaneKey = tuple[int, bytes | None]
 
@@ -148,7 +149,8 @@ class Lanes:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if tasks:  # a callback that takes no notice is left behind
+                await asyncio.wait(tasks, timeout=_FAREWELL_S)
             if self._pump is not None:
                 self._pump.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

@@ -178,7 +178,7 @@ class GroupMember:
         progress = None
         if reachable:
             self._await_answer(consumer)
-            self._commit(leases)
+            self._commit_for_good(consumer, leases)
             progress = self._progress(consumer, leases)
             consumer.close()
         self._consumer = None
@@ -243,6 +243,17 @@ class GroupMember:
             else:
                 self._on_commit(None, answers)
                 return
+
+    def _commit_for_good(self, consumer: Consumer, leases: list[PartitionLease]) -> None:
+        """Commit before leaving; sit a rebalance out during which commits are refused."""
+        until_ns = self._clock.monotonic_ns() + self._kafka.request_timeout_s * NS_PER_SECOND
+        self._commit(leases)
+        while self._clock.monotonic_ns() < until_ns:
+            ours = [lease for lease in leases if self.leases.get(lease.place[1]) is lease]
+            if all(lease.position == lease.committed for lease in ours):
+                return
+            consumer.poll(_ANSWER_POLL_S)  # what comes is read again by whoever is next
+            self._commit(ours)
 
     def _await_answer(self, consumer: Consumer) -> None:
         """Wait until no commit is under way; messages that come meanwhile are not ours any more."""

@@ -24,6 +24,7 @@ class StartPositions:
         self._timeout_s = timeout_s
         self._begun: set[tuple[str, int]] = set()
         self._scanning: set[tuple[str, int]] = set()
+        self._first: dict[tuple[str, int], int] = {}  # the first match, where scanned
 
     def choose(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
         """Return ``partitions`` with the offsets to start from.
@@ -44,17 +45,24 @@ class StartPositions:
 
     @property
     def scanning(self) -> bool:
-        """Whether a partition is still before the time to start from."""
-        return bool(self._scanning)
+        """Whether a partition is, or was, read from before the time to start from."""
+        return bool(self._scanning or self._first)
 
     def too_early(self, message: Message) -> bool:
-        """Tell whether a message lies before the start time, in a partition that is scanned."""
+        """Tell whether a message lies before the start time, in a partition that is scanned.
+
+        As with an index, all after the first match count. The same message may be asked again.
+        """
         place = message.topic() or "", message.partition() or 0
+        offset = message.offset() or 0
+        if place in self._first:
+            return offset < self._first[place]
         if place not in self._scanning:
             return False
         if isinstance(self._start, int) and message.timestamp()[1] < self._start // _NS_PER_MS:
             return True
-        self._scanning.discard(place)  # as with an index: all after the first match count
+        self._scanning.discard(place)
+        self._first[place] = offset
         return False
 
     def _end(self, consumer: Consumer, place: TopicPartition) -> int:

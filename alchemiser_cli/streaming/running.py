@@ -169,7 +169,9 @@ class ConsumerRun:
         self.watch.forget()
         settled = asyncio.run_coroutine_threadsafe(stage.settle(leases), self._loop)
         try:
-            settled.result(self._settings.drain_timeout_s)
+            # Longer than half of that, and the group would take us for dead while we drain.
+            longest_s = self._settings.max_poll_interval_s / 2
+            settled.result(min(self._settings.drain_timeout_s, longest_s))
         except TimeoutError:
             settled.cancel()
             places = sorted(lease.place[1] for lease in leases)
