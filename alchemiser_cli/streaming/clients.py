@@ -29,6 +29,9 @@ _SESSION_TIMEOUT_MS = 10_000
 _EMBEDDED_SESSION_TIMEOUT_MS = 2_000
 _DELIVERY_REQUESTS = 6  # request timeouts that a message may take before it is given up
 _LINGER_MS = 5
+# How long a fetch is put off while enough is queued. With librdkafka's own second, a consumer that
+# catches up runs dry and stands still for most of it.
+_QUEUE_BACKOFF_MS = 10
 
 Client = TypeVar("Client")
 
@@ -104,6 +107,7 @@ def consumer_config(
         "auto.offset.reset": "earliest",
         "fetch.wait.max.ms": min(consumer.fetch_wait_ms, max(request_ms - 1, 0)),
         "queued.max.messages.kbytes": consumer.prefetch_kilobytes,
+        "fetch.queue.backoff.ms": _QUEUE_BACKOFF_MS,
         "max.poll.interval.ms": poll_ms,
     }
     if consumer.protocol == "consumer":  # the broker decides the session and who gets what

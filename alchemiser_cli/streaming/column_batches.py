@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.market.columns import TickColumns
-from alchemiser_cli.market.quality import latest_only_columns
+from alchemiser_cli.market.quality import LatencyHistogram, latest_only_columns
 from alchemiser_cli.resilience import Retry
 from alchemiser_cli.streaming.handling import (
     CallbackEndedError,
@@ -45,7 +45,7 @@ class ColumnBatches:
         on_columns: ColumnsCallback,
         aside: SetAside,
         tally: Tally,
-        latencies: list[float],
+        latencies: LatencyHistogram,
         retry: Retry,
         clock: Clock,
         *,
@@ -193,7 +193,7 @@ class ColumnBatches:
         self._tally.processed += count
         self._aside.worked_off(count)
         latency_s = (self._clock.monotonic_ns() - work.taken_ns) / NS_PER_SECOND
-        self._latencies += [latency_s] * count
+        self._latencies.record(latency_s, count)
 
     async def _fail(
         self, work: ColumnWork, columns: TickColumns, rows: Rows, error: Exception

@@ -140,7 +140,7 @@ class Consumer:
             on_columns,
             aside or OnlyCounted(),
             run.tally,
-            run.latencies,
+            run.histogram,
             self._retry,
             self._clock,
             timeout_s=self._settings.callback_timeout_s,

@@ -172,8 +172,7 @@ def _wanted(
     messages: Sequence[Message], leases: Leases, positions: StartPositions
 ) -> Sequence[Message]:
     """Leave out what is no longer ours, and what lies before the time to start from."""
-    gone = [message for message in messages if message.partition() not in leases]
-    if gone or positions.scanning:
+    if positions.scanning or not leases.keys() >= {message.partition() for message in messages}:
         return [
             message
             for message in messages
@@ -205,11 +204,13 @@ def received_from(
 
 
 def _spans(messages: Sequence[Message], leases: Leases) -> list[Span]:
+    """Return each partition's part; within a partition, messages come in order."""
+    last: dict[int, int] = {message.partition() or 0: at for at, message in enumerate(messages)}
     first: dict[int, int] = {}
-    last: dict[int, int] = {}
-    for message in messages:
-        partition, offset = message.partition() or 0, message.offset() or 0
-        if partition not in first:
-            first[partition] = offset
-        last[partition] = offset
-    return [Span(leases[one], first[one], last[one] + 1) for one in first]
+    for at, message in enumerate(messages):
+        if first.setdefault(message.partition() or 0, at) == at and len(first) == len(last):
+            break
+    return [
+        Span(leases[one], messages[first[one]].offset() or 0, (messages[at].offset() or 0) + 1)
+        for one, at in last.items()
+    ]

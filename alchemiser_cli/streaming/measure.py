@@ -102,12 +102,19 @@ def measure_speed(clock: Clock, messages: int = 200_000, rounds: int = 3) -> Con
 def measure_latency(
     clock: Clock, rate_per_s: int = 1_000, seconds: float = 10.0
 ) -> ConsumerLatency:
-    """Send ticks at a steady rate and take the time until their callbacks begin."""
+    """Send ticks at a steady rate and take the time until their callbacks begin.
+
+    The first second, in which the consumer finds its place, does not count.
+    """
     histogram = LatencyHistogram()
-    count = round(rate_per_s * seconds)
+    seen, count = 0, rate_per_s + round(rate_per_s * seconds)
     with _bench() as bench:
 
         async def note(tick: Tick, _received: Received) -> None:
+            nonlocal seen
+            seen += 1
+            if seen <= rate_per_s:
+                return
             histogram.record((clock.now_ns() - tick.event_time_ns) / NS_PER_SECOND)
 
         sender = threading.Thread(target=bench.send_steadily, args=(count, rate_per_s, clock))
@@ -127,7 +134,7 @@ def measure_latency(
         asyncio.run(run())
         sender.join()
     p50, p99 = (histogram.percentile(share) or 0.0 for share in (50, 99))
-    return ConsumerLatency(rate_per_s, count, p50 * _MS_PER_SECOND, p99 * _MS_PER_SECOND)
+    return ConsumerLatency(rate_per_s, histogram.count, p50 * _MS_PER_SECOND, p99 * _MS_PER_SECOND)
 
 
 def measure_memory(clock: Clock, messages: int = 1_000_000) -> ConsumerMemory:

@@ -73,7 +73,7 @@ class ConsumerRun:
         self.watch = watch
         self.tally = Tally()
         self.latencies: list[float] = []  # seconds, not in the histogram yet
-        self._histogram = LatencyHistogram()
+        self.histogram = LatencyHistogram()
         self._settings = settings
         self._topic = topic
         self._clock = clock
@@ -179,8 +179,9 @@ class ConsumerRun:
 
     def _tell(self, stage: _Stage, fetcher: Fetcher[Any], *, last: bool = False) -> None:
         self._teller.tell(last=last)
-        self._histogram.record_many(self.latencies)
-        self.latencies.clear()
+        if self.latencies:
+            self.histogram.record_many(self.latencies)
+            self.latencies.clear()
         if self._on_snapshot is None:
             return
         tally, stock = self.tally, self.watch.stock
@@ -198,7 +199,7 @@ class ConsumerRun:
                 under_way=stage.under_way,
                 rate_per_s=self._rate.of(tally.consumed),
                 lag=fetcher.lag,
-                latency_ms=_latency(self._histogram),
+                latency_ms=_latency(self.histogram),
                 partitions=len(self._member.leases),
                 paused=fetcher.paused,
                 waiting_for=fetcher.waiting_for,
@@ -225,7 +226,7 @@ class ConsumerRun:
             rejoined=fetcher.rejoined,
             partitions=fetcher.partitions,
             throughput_per_s=tally.consumed * NS_PER_SECOND / busy_ns if busy_ns > 0 else 0.0,
-            latency_ms=_latency(self._histogram),
+            latency_ms=_latency(self.histogram),
             duration_s=(self._clock.monotonic_ns() - self._started_ns) / NS_PER_SECOND,
         )
 

@@ -36,8 +36,8 @@ class LatencyHistogram:
         self.count = 0
         self.longest_s = 0.0
 
-    def record(self, seconds: float) -> None:
-        """Count one duration.
+    def record(self, seconds: float, times: int = 1) -> None:
+        """Count a duration that came ``times`` times.
 
         Raises:
             ValueError: ``seconds`` is NaN or infinite.
@@ -47,8 +47,8 @@ class LatencyHistogram:
             bucket = exponent * PER_OCTAVE + int(mantissa * _PARTS) - _FIRST
         else:
             bucket = _outside(seconds)
-        self._counts[bucket] += 1
-        self.count += 1
+        self._counts[bucket] += times
+        self.count += times
         if seconds > self.longest_s:  # noqa: PLR1730  a call of max costs half of all this
             self.longest_s = seconds
 
