@@ -18,13 +18,15 @@ from alchemiser_cli.streaming.codec import TickDecoder
 from alchemiser_cli.streaming.registry import SchemaRegistry
 from alchemiser_cli.streaming.schemas import SchemaCache
 
-__all__ = ["ColumnDecoder", "DecodedColumns"]
+__all__ = ["FEWEST_FOR_COLUMNS", "ColumnDecoder", "DecodedColumns"]
 
 _HEADER = 5  # bytes: the magic one and the schema's id
 _PADDING = bytes(LONGEST_FIXED_PART + BEYOND)
 _HEADER_BITS = np.uint64(0xFF_FFFF_FFFF)
 _LONGEST = 4_096  # a longer message is read on its own, so that joining copies little
-_FEWEST = 24  # from this many messages of a schema on, columns are faster than one by one
+FEWEST_FOR_COLUMNS = (
+    24  # from this many messages of a schema on, columns are faster than one by one
+)
 
 Layouts = tuple[FieldLayout, ...]
 
@@ -71,7 +73,7 @@ class ColumnDecoder:
         """
         parts: list[tuple[TickColumns, Longs]] = []
         alone: list[Longs] = []
-        if len(values) < _FEWEST:
+        if len(values) < FEWEST_FOR_COLUMNS:
             alone.append(np.arange(len(values)))
         else:
             self._read_together(values, parts, alone)
@@ -86,7 +88,7 @@ class ColumnDecoder:
         Raises:
             RegistryUnreachableError: ``registry-unreachable``; ask again with the same values.
         """
-        if len(values) < _FEWEST:
+        if len(values) < FEWEST_FOR_COLUMNS:
             return [self._tick_or_error(value) for value in values]
         decoded = self.decode(values)
         ticks: list[Tick | MessageUndecodableError] = [*decoded.columns.ticks()]
@@ -181,7 +183,7 @@ def _by_header(batch: _Batch, alone: list[Longs]) -> Iterator[tuple[bytes, slice
         yield _header(headers[0]), slice(None)
         return
     different, which, counts = np.unique(headers, return_inverse=True, return_counts=True)
-    rare = counts < _FEWEST
+    rare = counts < FEWEST_FOR_COLUMNS
     if rare.any():
         alone.append(batch.rows[rare[which]])
     for number in np.flatnonzero(~rare):

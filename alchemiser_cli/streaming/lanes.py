@@ -103,7 +103,7 @@ class Lanes:
         if self._closed:
             self.done += len(items)
             return
-        lanes = self._lanes
+        lanes, thin = self._lanes, self._thin
         longer: set[LaneKey] = set()
         for item in items:
             received = item.received
@@ -115,10 +115,11 @@ class Lanes:
                 self._ready.append(key)
             else:
                 lane.append(item)
-                longer.add(key)
-        if self._thin is not None:
+                if thin is not None:
+                    longer.add(key)
+        if thin is not None:
             for key in longer:
-                for skipped in self._thin(lanes[key]):
+                for skipped in thin(lanes[key]):
                     self._skip(skipped)
         if not self._ready:
             return
