@@ -108,7 +108,7 @@ def health_report(surroundings: Surroundings, since_ns: int) -> HealthReport:
         thresholds=stored.thresholds,
         feeds=stored.feeds,
         strategies=stored.strategies,
-        segments=segments(surroundings.settings.shm.directory),
+        segments=segments(surroundings.settings.shm, surroundings.clock),
         spill=spill,
         recommendations=recommendations(status, stored.errors, stored.groups),
     )

@@ -4,15 +4,16 @@ import os
 import shutil
 import stat
 from functools import partial
-from pathlib import Path
 
 from alchemiser_cli.checks import Check
+from alchemiser_cli.clock import Clock
 from alchemiser_cli.errors import SegmentUnhealthyError, SharedMemoryFullError
 from alchemiser_cli.preflight.setup import LIVE, Setup
+from alchemiser_cli.settings import ShmSettings
+from alchemiser_cli.shm import SEGMENT_PREFIX, diagnose_all
 
-__all__ = ["SEGMENT_PREFIX", "checks"]
+__all__ = ["checks"]
 
-SEGMENT_PREFIX = "alchemiser-"
 MEGABYTE = 1_000_000
 
 
@@ -25,7 +26,7 @@ def checks(setup: Setup) -> list[Check]:
         check(
             "segments are ours and private",
             "segment-unhealthy",
-            lambda: _segments(setup.settings.shm.directory),
+            lambda: _segments(setup),
             needs=(room,),
         ),
     ]
@@ -52,7 +53,8 @@ def _room(setup: Setup) -> str:
     return f"{free} MB free in {directory}"
 
 
-def _segments(directory: Path) -> str:
+def _segments(setup: Setup) -> str:
+    directory = setup.settings.shm.directory
     faults = []
     segments = sorted(directory.glob(f"{SEGMENT_PREFIX}*"))
     for segment in segments:
@@ -63,11 +65,21 @@ def _segments(directory: Path) -> str:
             faults.append(f"{segment.name} has mode {stat.S_IMODE(found.st_mode):04o}, not 0600")
         if found.st_size == 0:
             faults.append(f"{segment.name} is empty")
+    faults += _corruptions(setup.settings.shm, setup.clock)
     if faults:
         raise SegmentUnhealthyError(
             f"{len(faults)} fault(s) in the segments of {directory}",
             why="; ".join(faults),
-            next_step="Make sure that no process of yours uses it, then remove the segment.",
+            next_step="Look at them: alchemiser shm status",
             context={"faults": faults},
         )
     return f"{len(segments)} segments"
+
+
+def _corruptions(settings: ShmSettings, clock: Clock) -> list[str]:
+    """Return what is corrupt, of the files that are segments of ours."""
+    return [
+        f"{SEGMENT_PREFIX}{one.facts.name} is corrupt: {one.judgement.findings[0]}"
+        for one in diagnose_all(settings, clock)
+        if one.judgement.verdict == "corrupt" and one.facts.problem not in {"foreign", "unreadable"}
+    ]

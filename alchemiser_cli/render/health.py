@@ -229,9 +229,20 @@ def _parts(report: HealthReport) -> list[Block]:
         ),
         _table(
             "Segments",
-            ("segment", "bytes", "last written"),
-            [(one.name, f"{one.bytes:,}", _time(one.changed_ns)) for one in report.segments],
-            right=("bytes",),
+            ("segment", "verdict", "state", "generation", "age", "bytes", "last written"),
+            [
+                (
+                    one.name,
+                    one.verdict,
+                    one.state,
+                    "-" if one.generation is None else f"{one.generation:,}",
+                    "-" if one.age_s is None else duration_text(one.age_s),
+                    f"{one.bytes:,}",
+                    _time(one.changed_ns),
+                )
+                for one in report.segments
+            ],
+            right=("generation", "age", "bytes"),
         ),
     ]
 

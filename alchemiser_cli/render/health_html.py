@@ -231,8 +231,18 @@ def _strategies(report: HealthReport) -> _Html:
 
 
 def _segments(report: HealthReport) -> _Html:
-    rows = [(one.name, f"{one.bytes:,}", _at(one.changed_ns)) for one in report.segments]
-    return _table(("segment", "#bytes", "last written"), rows)
+    rows = [
+        (
+            one.name,
+            one.verdict,
+            one.state,
+            "-" if one.generation is None else f"{one.generation:,}",
+            f"{one.bytes:,}",
+            _at(one.changed_ns),
+        )
+        for one in report.segments
+    ]
+    return _table(("segment", "verdict", "state", "#generation", "#bytes", "last written"), rows)
 
 
 def _section(title: str, body: _Html) -> str:

@@ -126,13 +126,8 @@ def _state(one: Diagnosis) -> list[tuple[str, Cell | str]]:
     ]
     if facts.header is not None:
         rows += _described(facts.header)
-    rows.append(
-        (
-            "counted",
-            f"{facts.publishes:,} published, {facts.takeovers:,} taken over, "
-            f"{facts.repairs:,} repaired",
-        )
-    )
+    counts = (facts.publishes, facts.takeovers, facts.repairs)
+    rows.append(("counted", "{:,} published, {:,} taken over, {:,} repaired".format(*counts)))
     source = facts.provenance
     if source is not None:
         told = (source.training_run, source.data_hash, source.git_revision)
@@ -143,7 +138,7 @@ def _state(one: Diagnosis) -> list[tuple[str, Cell | str]]:
 def _described(header: Header) -> list[tuple[str, Cell | str]]:
     manifest = header.manifest
     held = (
-        f"{len(manifest.tensors)} tensors"
+        f"{len(manifest.tensors)} tensor{'s' * (len(manifest.tensors) != 1)}"
         if manifest.kind == "weights"
         else f"records of {printable(manifest.record)}"
     )

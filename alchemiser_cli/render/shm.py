@@ -21,8 +21,8 @@ def status_view(found: Sequence[Diagnosis], directory: Path) -> View:
     document = {"directory": str(directory), "segments": [_status_row(one) for one in found]}
     if not found:
         text = (
-            f"No segment in {directory}. A writer makes one: "
-            "`train td3 --publish NAME`, or WeightSegment in a program."
+            f"No segment in {directory}: no writer has published there yet.\n"
+            "To try the bus on a scratch segment: alchemiser shm drill"
         )
         return View(document, [TextBlock(text)])
     rows = [
@@ -47,7 +47,7 @@ def status_view(found: Sequence[Diagnosis], directory: Path) -> View:
 def repair_view(
     plan: RepairPlan, outcome: RepairOutcome | None, *, adopt: bool = False, prune: bool = False
 ) -> View:
-    """Return the plan, or what was done; ``adopt`` and ``prune`` are the options it was made with."""
+    """Return the plan, made with the options ``adopt`` and ``prune``, or what was done."""
     plan = plan if outcome is None else outcome.plan
     judgement = plan.judgement
     document = {
@@ -57,7 +57,8 @@ def repair_view(
         "generation": None if outcome is None else outcome.generation,
     }
     verdict = VERDICTS[judgement.verdict]
-    lines = [f"{printable(plan.segment)} is {verdict.text}."]
+    word = "an orphan" if judgement.verdict == "orphan" else verdict.text
+    lines = [f"{printable(plan.segment)} is {word}."]
     lines += [f"  {printable(finding)}" for finding in judgement.findings]
     blocks: list[Block] = [TextBlock("\n".join(lines), style=verdict.style)]
     if plan.steps:
@@ -151,13 +152,14 @@ def _readers_cell(one: Diagnosis) -> Cell:
 def _conclusion(
     plan: RepairPlan, outcome: RepairOutcome | None, *, adopt: bool, prune: bool
 ) -> str:
+    idle = plan.judgement.verdict == "degraded" and not plan.offers
     if plan.refused is not None:
         return f"Refused: {printable(plan.refused)}."
     if outcome is not None and outcome.copy is not None:
         now = "none" if outcome.generation is None else f"{outcome.generation:,}"
         return f"Published generation now: {now}. The file as it was found: {outcome.copy}"
     if not plan.steps:
-        return f"A repair has nothing to do. {plan.judgement.next_step}"
+        return "A repair has nothing to do." + (" Start its writer again." if idle else "")
     options = " --adopt" * adopt + " --prune" * prune
     return (
         "Nothing was changed. To do it: "

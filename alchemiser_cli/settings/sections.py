@@ -158,6 +158,13 @@ class ConsumerSettings(Section):
     max_poll_interval_s: float = Field(
         300.0, ge=1, le=86_400, description="Silence after which the group drops this consumer."
     )
+    session_timeout_s: float | None = Field(
+        None,
+        ge=1,
+        le=3_600,
+        description="Silence of heartbeats after which the group drops this consumer; "
+        "unset: 10, with the embedded Kafka 2.",
+    )
     max_outage_s: Seconds = Field(
         600.0, description="How long a refusing broker or schema registry is waited for."
     )

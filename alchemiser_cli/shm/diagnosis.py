@@ -80,5 +80,5 @@ def _writer(facts: SegmentFacts) -> WriterSeen:
         return WriterSeen(None, None, "nobody has written to it", False, facts.silence_s)
     found = liveness(facts.last_writer)
     alive = {"alive": True, "dead": False}.get(found.state)
-    evidence = f"it gave its lease back; {found.evidence}"
+    evidence = f"the lease was given back; {found.evidence}"
     return WriterSeen(facts.last_writer.pid, alive, evidence, False, facts.silence_s)

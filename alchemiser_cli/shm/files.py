@@ -171,7 +171,7 @@ def _opened(file: Path) -> int:
         raise SegmentNotFoundError(
             f"there is no {file}",
             why="No writer has made it, or it was removed.",
-            next_step="Start its writer, and look at shm.directory.",
+            next_step="Start its writer, and see which there are: alchemiser shm status",
         ) from error
     except OSError as error:
         cannot = SegmentForeignError if error.errno in _NO_SEGMENT else SegmentAttachError

@@ -145,7 +145,7 @@ def _opened(file: Path) -> int:
         raise SegmentNotFoundError(
             f"there is no {file}",
             why="No writer has made it, or it was removed.",
-            next_step="Look at the names in shm.directory.",
+            next_step="See which there are: alchemiser shm status",
         ) from error
     except OSError as error:
         raise _unreadable(file, error) from error

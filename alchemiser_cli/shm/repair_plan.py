@@ -5,10 +5,10 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from alchemiser_cli.errors import SegmentWriterAliveError
+from alchemiser_cli.errors import SegmentForeignError, SegmentWriterAliveError
 from alchemiser_cli.shm.inspecting import SegmentFacts
 from alchemiser_cli.shm.slot_reports import SlotReport
-from alchemiser_cli.shm.verdict import Judgement
+from alchemiser_cli.shm.verdict import UNTOUCHABLE, Judgement
 
 __all__ = ["RepairPlan", "RepairStep", "plan_repair", "refusal"]
 
@@ -27,22 +27,30 @@ class RepairStep(msgspec.Struct, frozen=True):
 class RepairPlan(msgspec.Struct, frozen=True):
     """The steps in their order; none where nothing is broken.
 
-    ``judgement`` is what was found before, ``refused`` is why nothing may be done now, ``offers``
-    is what an option would add.
+    ``judgement`` is what was found before, ``refused`` is why nothing may be done now: the writer
+    lives, or the file is ``foreign``. ``offers`` is what an option would add.
     """
 
     segment: str
     judgement: Judgement
     steps: tuple[RepairStep, ...] = ()
     refused: str | None = None
+    foreign: bool = False
     offers: tuple[str, ...] = ()
 
     def refuse(self) -> None:
         """Raise if nothing may be done now.
 
         Raises:
+            SegmentForeignError: ``segment-foreign``.
             SegmentWriterAliveError: ``segment-writer-alive``.
         """
+        if self.foreign:
+            raise SegmentForeignError(
+                f"{self.segment} is not ours to repair",
+                why=f"As found: {self.refused}.",
+                next_step="Find out whose file it is; move it away when no process has it open.",
+            )
         if self.refused is not None:
             raise SegmentWriterAliveError(
                 f"{self.segment} is not to be touched",
@@ -62,6 +70,8 @@ def plan_repair(
     nothing = RepairPlan(facts.name, judgement)
     if judgement.verdict == "healthy" and not (adopt or prune):
         return nothing
+    if facts.problem in UNTOUCHABLE:
+        return replace(nothing, refused=facts.finding, foreign=True)
     if reason := refusal(facts):
         return replace(nothing, refused=reason)
     if judgement.verdict == "orphan":

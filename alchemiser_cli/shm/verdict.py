@@ -9,10 +9,15 @@ from alchemiser_cli.clock import duration_text
 from alchemiser_cli.settings import ShmSettings
 from alchemiser_cli.shm.files import MODE, SEGMENT_PREFIX
 from alchemiser_cli.shm.inspecting import SegmentFacts
+from alchemiser_cli.shm.layout import Problem
 
-__all__ = ["Judgement", "Verdict", "judge"]
+__all__ = ["UNTOUCHABLE", "Judgement", "Verdict", "judge"]
 
 Verdict = Literal["healthy", "degraded", "corrupt", "orphan"]
+
+
+# Not for a repair: it belongs to somebody else, or to another version.
+UNTOUCHABLE: frozenset[Problem | None] = frozenset({"foreign", "layout", "unreadable"})
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -30,6 +35,8 @@ def judge(facts: SegmentFacts, settings: ShmSettings) -> Judgement:
     was never finished, so that it only takes up memory. Degraded: readers are served, and something
     needs a look.
     """
+    if facts.problem in UNTOUCHABLE:
+        return Judgement("corrupt", (facts.finding,), "Look at the file and at its owner.")
     repair = f"alchemiser shm repair {facts.name}"
     prune = f"Look at the plan that removes it: {repair} --prune"
     if facts.problem == "unfinished":

@@ -98,6 +98,8 @@ def consumer_config(
 ) -> dict[str, Any]:
     """Return the configuration of a member of ``consumer.group`` that commits by itself never."""
     session_ms = _EMBEDDED_SESSION_TIMEOUT_MS if embedded else _SESSION_TIMEOUT_MS
+    if consumer.session_timeout_s is not None:
+        session_ms = round(consumer.session_timeout_s * 1_000)
     request_ms = round(kafka.request_timeout_s * 1_000)
     poll_ms = round(consumer.max_poll_interval_s * 1_000)
     config = client_config(kafka, bootstrap) | {

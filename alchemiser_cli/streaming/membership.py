@@ -246,7 +246,7 @@ class GroupMember:
 
     def _commit_for_good(self, consumer: Consumer, leases: list[PartitionLease]) -> None:
         """Commit before leaving; sit a rebalance out during which commits are refused."""
-        until_ns = self._clock.monotonic_ns() + self._kafka.request_timeout_s * NS_PER_SECOND
+        until_ns = self._clock.monotonic_ns() + self._settings.drain_timeout_s * NS_PER_SECOND
         self._commit(leases)
         while self._clock.monotonic_ns() < until_ns:
             ours = [lease for lease in leases if self.leases.get(lease.place[1]) is lease]

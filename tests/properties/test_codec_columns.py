@@ -24,7 +24,7 @@ from alchemiser_cli.streaming.columnar import ColumnDecoder
 from alchemiser_cli.streaming.registry import open_registry
 from alchemiser_cli.streaming.schemas import SchemaCache
 
-FEWEST = columnar._FEWEST
+FEWEST = columnar.FEWEST_FOR_COLUMNS
 NUMBERS = st.floats() | st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -0.0, 5e-324, 1e308])
 LONGS = st.integers(-(2**63), 2**63 - 1)
 TICKS = st.builds(
@@ -142,7 +142,7 @@ def decoders(registry):
 def fewest(request):
     """Also with every message, even a single one, read side by side with those of its schema."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(columnar, "_FEWEST", request.param)
+        patch.setattr(columnar, "FEWEST_FOR_COLUMNS", request.param)
         yield
 
 

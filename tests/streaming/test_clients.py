@@ -44,6 +44,21 @@ def test_a_consumer_never_commits_by_itself():
     assert config["fetch.wait.max.ms"] == 15
 
 
+def test_the_session_is_short_on_the_embedded_kafka_unless_it_is_set():
+    kafka, usual = KafkaSettings(), ConsumerSettings()
+    chosen = ConsumerSettings(session_timeout_s=30)
+    assert consumer_config(kafka, usual, "a:1")["session.timeout.ms"] == 10_000
+    assert consumer_config(kafka, usual, "a:1", embedded=True)["session.timeout.ms"] == 2_000
+    assert consumer_config(kafka, chosen, "a:1", embedded=True)["session.timeout.ms"] == 30_000
+
+
+def test_with_kip_848_the_broker_decides_on_session_and_assignment():
+    config = consumer_config(KafkaSettings(), ConsumerSettings(protocol="consumer"), "a:1")
+    assert config["group.protocol"] == "consumer"
+    refused = {"session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"}
+    assert not refused & config.keys()
+
+
 @pytest.mark.provokes("kafka-settings")
 @pytest.mark.parametrize("make", [admin_client, producer_client])
 def test_settings_that_librdkafka_refuses_are_one_coded_error(make, tmp_path):

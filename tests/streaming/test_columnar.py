@@ -85,7 +85,7 @@ def test_an_outage_of_the_registry_consumes_nothing(registry, messages):
 
     home = Interrupted()
     columns = ColumnDecoder(home, ManualClock())
-    for size in (columnar._FEWEST - 1, columnar._FEWEST):
+    for size in (columnar.FEWEST_FOR_COLUMNS - 1, columnar.FEWEST_FOR_COLUMNS):
         with pytest.raises(RegistryUnreachableError):
             columns.decode(messages[:size])
         with pytest.raises(RegistryUnreachableError):
