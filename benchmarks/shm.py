@@ -5,82 +5,58 @@ Run it as ``python benchmarks/shm.py [--rounds N] [--records N] [--folder DIR] [
 The baselines, measured by turns in the same run: a memcpy into (out of) shared memory and xxh3-64
 of the copy; and the classic design of MessagePack, a byte to spin on, a length and a copy. The
 delay of a record is from before its publication until another process, which spins, has it decoded.
-Exits 1 when a target is missed.
+Where iceoryx2 is installed (``pip install iceoryx2``), its delay stands beside. Exits 1 when a
+target is missed.
 """
 
 import argparse
-import json
-import os
-import platform
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from pathlib import Path
+
+import iceoryx
+from figures import Figure, all_met, printed
 
 from alchemiser_cli.clock import SystemClock
 from alchemiser_cli.shm.measure import BusSpeed, Latency, measure_bus
 
-__all__ = ["Figure", "figures", "main"]
+__all__ = ["main"]
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One measured value beside its target; ``least`` tells whether the target is a minimum."""
-
-    name: str
-    value: float
-    target: float
-    unit: str
-    least: bool
-    detail: str
-
-    @property
-    def met(self) -> bool:
-        """Whether the target is met."""
-        return self.value >= self.target if self.least else self.value <= self.target
-
-
-def figures(speed: BusSpeed, latency: Latency) -> list[Figure]:
-    """Compare what was measured with the targets."""
-    write = f"publish {speed.publish_us:.0f} us"
-    read = f"verified read {speed.read_us:.0f} us"
-    seen = f"{latency.seen} of {latency.records} records of {latency.record_bytes} bytes"
-    return [
-        Figure(
-            "write / bare",
-            speed.write_share,
-            0.8,
-            "x",
-            True,
-            f"{write}, bare {speed.bare_write_us:.0f} us",
-        ),
-        Figure(
-            "read / bare",
-            speed.read_share,
-            0.8,
-            "x",
-            True,
-            f"{read}, bare {speed.bare_read_us:.0f} us",
-        ),
-        Figure(
+def bus(speed: BusSpeed, latency: Latency) -> Iterator[Figure]:
+    """Yield what was measured beside its targets."""
+    ratios = (
+        ("write / bare", speed.write_share, 0.8, "bare", speed.publish_us, speed.bare_write_us),
+        ("read / bare", speed.read_share, 0.8, "bare", speed.read_us, speed.bare_read_us),
+        (
             "write / classic",
-            speed.write_over_classic,
-            1.7,
-            "x",
-            True,
-            f"{write}, classic {speed.classic_write_us:.0f} us",
+            *(speed.write_over_classic, 1.7, "classic"),
+            *(speed.publish_us, speed.classic_write_us),
         ),
-        Figure(
+        (
             "read / classic",
-            speed.read_over_classic,
-            0.9,
-            "x",
-            True,
-            f"{read}, classic {speed.classic_read_us:.0f} us",
+            *(speed.read_over_classic, 0.9, "classic"),
+            *(speed.read_us, speed.classic_read_us),
         ),
-        Figure("no news", speed.no_news_us, 1.0, "us", False, "a look that finds nothing new"),
-        Figure("record p50", latency.p50_us, 20.0, "us", False, seen),
-        Figure("record p99", latency.p99_us, 100.0, "us", False, seen),
-    ]
+    )
+    for name, ratio, target, other, ours_us, other_us in ratios:
+        detail = f"ours {ours_us:.0f} us, {other} {other_us:.0f} us"
+        yield Figure(name, ratio, target, "x", detail, at_least=True)
+    yield Figure("no news", speed.no_news_us, 1.0, "us", "a look that finds nothing new")
+    seen = f"{latency.seen} of {latency.records} records of {latency.record_bytes} bytes"
+    yield Figure("record p50", latency.p50_us, 20.0, "us", seen)
+    yield Figure("record p99", latency.p99_us, 100.0, "us", seen)
+
+
+def beside(records: int) -> Iterator[Figure]:
+    """Yield the delay of iceoryx2's publish-subscribe; nothing where it is not installed."""
+    if not iceoryx.available():
+        print("iceoryx2 is not installed, so that its delay is left out", file=sys.stderr)
+        return
+    taken = iceoryx.measure(SystemClock(), records)
+    seen = f"{len(taken)} of {records} structs of 200 bytes, unchecked"
+    for name, share in (("p50", 50), ("p99", 99)):
+        yield Figure(f"iceoryx2 {name}", taken[len(taken) * share // 100] / 1e3, None, "us", seen)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -94,24 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
     speed, latency = measure_bus(
         SystemClock(), folder=options.folder, rounds=options.rounds, records=options.records
     )
-    found = figures(speed, latency)
-    print(_as_json(found) if options.json else _as_table(found))
-    return 0 if all(figure.met for figure in found) else 1
-
-
-def _as_table(found: list[Figure]) -> str:
-    lines = [f"Python {platform.python_version()}, {os.cpu_count()} CPUs"]
-    for figure in found:
-        value, target = (f"{number:.2f} {figure.unit}" for number in (figure.value, figure.target))
-        verdict = "met" if figure.met else "MISSED"
-        line = f"{figure.name:<16}{value:>11}   target {target:>9}   {verdict:<6}"
-        lines.append(f"{line}   {figure.detail}")
-    return "\n".join(lines)
-
-
-def _as_json(found: list[Figure]) -> str:
-    rows = [asdict(figure) | {"met": figure.met} for figure in found]
-    return json.dumps({"python": platform.python_version(), "figures": rows}, indent=2)
+    found = [*bus(speed, latency), *beside(options.records)]
+    print(printed(found, as_json=options.json))
+    return 0 if all_met(found) else 1
 
 
 if __name__ == "__main__":

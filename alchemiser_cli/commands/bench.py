@@ -85,3 +85,30 @@ def consume(
         doing("memory")
         grown = measure_memory(clock, memory) if memory else None
     show(consumer_view(speed, latency, grown), output)
+
+
+@app.command(epilog="Examples: `alchemiser bench shm`, `alchemiser bench shm -o json`.")
+def shm(
+    context: typer.Context,
+    rounds: Annotated[
+        int, typer.Option(min=4, max=10_000, help="Publications and reads of weights.")
+    ] = 60,
+    records: Annotated[
+        int, typer.Option(min=100, max=50_000, help="Records from process to process.")
+    ] = 5_000,
+    output: OutputOption = None,
+) -> None:
+    """Measure the weight bus beside a bare copy and the classic design, and a record's delay.
+
+    Needs about 100 MB in shm.directory, and two free cores for the delay.
+    """
+    from alchemiser_cli.render.bench_shm import bus_view
+    from alchemiser_cli.shm.measure import measure_bus
+
+    invocation: Invocation = context.obj
+    folder = invocation.settings.shm.directory
+    with progress_status("measuring"):
+        speed, latency = measure_bus(
+            invocation.clock, folder=folder, rounds=rounds, records=records
+        )
+    show(bus_view(speed, latency), output)

@@ -59,7 +59,7 @@ class RepairPlan(msgspec.Struct, frozen=True):
             )
 
 
-def plan_repair(
+def plan_repair(  # noqa: PLR0911  one state each
     facts: SegmentFacts, judgement: Judgement, *, adopt: bool = False, prune: bool = False
 ) -> RepairPlan:
     """Plan the repair of a segment.

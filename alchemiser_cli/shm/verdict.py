@@ -28,7 +28,9 @@ class Judgement(msgspec.Struct, frozen=True):
     next_step: str
 
 
-def judge(facts: SegmentFacts, settings: ShmSettings) -> Judgement:
+def judge(  # noqa: PLR0911  one verdict each, in their order
+    facts: SegmentFacts, settings: ShmSettings
+) -> Judgement:
     """Judge a segment: ``corrupt`` before ``orphan`` before ``degraded``.
 
     Corrupt: its published generation cannot be read. Orphan: nobody uses it, and it is expired or

@@ -178,7 +178,7 @@ class ConsumerRun:
             _log.warning("partitions_not_drained", topic=self._topic, partitions=places)
 
     def _tell(self, stage: _Stage, fetcher: Fetcher[Any], *, last: bool = False) -> None:
-        self._teller.tell(last=last)
+        self._teller.tell(self.watch.stock, fetcher.lag, last=last)
         if self.latencies:
             self.histogram.record_many(self.latencies)
             self.latencies.clear()

@@ -5,8 +5,18 @@ from collections import deque
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.streaming.results import Tally
+from alchemiser_cli.streaming.watching import Stock
 from alchemiser_cli.telemetry import Telemetry
-from alchemiser_cli.telemetry.names import CONSUMED, FAILED, PROCESSED
+from alchemiser_cli.telemetry.names import (
+    CONSUMED,
+    CONSUMER_LAG,
+    FAILED,
+    PROCESSED,
+    SEQUENCE_DUPLICATES,
+    SEQUENCE_GAPS,
+    SEQUENCE_REORDERED,
+    STALE_SYMBOLS,
+)
 
 __all__ = ["RecentRate", "TallyTeller"]
 
@@ -29,12 +39,26 @@ class TallyTeller:
             "processed": telemetry.counter(PROCESSED, topic=topic),
             "failed": telemetry.counter(FAILED, topic=topic),
         }
+        self._sequences = {
+            "gaps": telemetry.counter(SEQUENCE_GAPS, topic=topic),
+            "duplicates": telemetry.counter(SEQUENCE_DUPLICATES, topic=topic),
+            "reordered": telemetry.counter(SEQUENCE_REORDERED, topic=topic),
+        }
+        self._stale = telemetry.gauge(STALE_SYMBOLS, topic=topic)
+        self._lag = telemetry.gauge(CONSUMER_LAG, topic=topic)
+        self._stock = Stock()
         self._counted = dict.fromkeys(self._counters, 0)
         self._logged = dict.fromkeys(self._counters, 0)
         self._logged_ns: int | None = None
 
-    def tell(self, *, last: bool = False) -> None:
+    def tell(self, stock: Stock, lag: int | None, *, last: bool = False) -> None:
         """Pass on what is new; ``last`` does not wait until a second is over."""
+        for name, counter in self._sequences.items():
+            counter.inc(getattr(stock, name) - getattr(self._stock, name))
+        self._stock = stock
+        self._stale.set(len(stock.stale))
+        if lag is not None:
+            self._lag.set(lag)
         for name, counter in self._counters.items():
             total = getattr(self._tally, name)
             counter.inc(total - self._counted[name])

@@ -10,6 +10,7 @@ __all__ = [
     "BREAKER_STATE",
     "BUILD_INFO",
     "CONSUMED",
+    "CONSUMER_LAG",
     "DEAD_LETTERS",
     "EMIT_LATENCY_SECONDS",
     "ENQUEUE_DELAY_SECONDS",
@@ -25,11 +26,15 @@ __all__ = [
     "PROCESSED",
     "QUARANTINED",
     "RECOVERIES",
+    "SEQUENCE_DUPLICATES",
+    "SEQUENCE_GAPS",
+    "SEQUENCE_REORDERED",
     "SHM_AGE_SECONDS",
     "SHM_CHECKSUM_FAILURES",
     "SHM_GENERATION",
     "SHM_PUBLISHED",
     "SHM_READ_RETRIES",
+    "STALE_SYMBOLS",
     "STATE_UP",
     "TICKS_IMPLAUSIBLE",
     "TRANSIT_SECONDS",
@@ -120,6 +125,36 @@ FAILED = Metric(
     "alchemiser_consumer_messages_failed_total",
     "counter",
     "Messages whose handling failed.",
+    ("topic",),
+)
+CONSUMER_LAG = Metric(
+    "alchemiser_consumer_lag_messages",
+    "gauge",
+    "Messages behind the end of the consumer's partitions, as far as the last fetches told.",
+    ("topic",),
+)
+SEQUENCE_GAPS = Metric(
+    "market_sequence_gaps_total",
+    "counter",
+    "Sequences that never came.",
+    ("topic",),
+)
+SEQUENCE_DUPLICATES = Metric(
+    "market_sequence_duplicates_total",
+    "counter",
+    "Ticks that came again.",
+    ("topic",),
+)
+SEQUENCE_REORDERED = Metric(
+    "market_sequence_reordered_total",
+    "counter",
+    "Ticks that came late, within the reorder window.",
+    ("topic",),
+)
+STALE_SYMBOLS = Metric(
+    "market_stale_symbols",
+    "gauge",
+    "Symbols (or whole venues) that are silent for longer than usual.",
     ("topic",),
 )
 HANDLER_SECONDS = Metric(
@@ -249,6 +284,11 @@ BUILD_INFO = Metric(
 )
 
 METRICS = (
+    CONSUMER_LAG,
+    SEQUENCE_GAPS,
+    SEQUENCE_DUPLICATES,
+    SEQUENCE_REORDERED,
+    STALE_SYMBOLS,
     ERRORS,
     RECOVERIES,
     JOURNAL_DROPPED,

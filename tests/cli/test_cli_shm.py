@@ -56,6 +56,7 @@ MASKS = [
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:\+00:00|Z)"), "<time>"),
     (re.compile(r"\b\d+ s\b"), "<age>"),
     (re.compile(r"(process|writer {7}) ?\d+"), r"\1 <pid>"),
+    (re.compile(r"state [RSD]\b"), "state <letter>"),
     (re.compile(r"user \d+"), "user <id>"),
     (re.compile(r"alchemiser-policy-[\w.-]+\.segment"), "<copy>"),
     (re.compile(r" +\d+ (alive|gone|idle) +"), r"  <pid> \1  "),

@@ -18,6 +18,7 @@ from alchemiser_cli.streaming import (
     open_registry,
     value_subject,
 )
+from alchemiser_cli.telemetry import SILENT
 from alchemiser_cli.testing.kafka import embedded_kafka, settings_for
 
 TOPIC = "market.ticks"
@@ -98,10 +99,17 @@ def send(kafka, kafka_settings, encoder, clock):
 
 @pytest.fixture
 def make_consumer(kafka, kafka_settings, registry, clock):
-    def make(group="testers", registry=registry, quality=None, **changes):
+    def make(group="testers", registry=registry, quality=None, telemetry=SILENT, **changes):
         settings = ConsumerSettings(group=group, **changes)
         return Consumer(
-            kafka_settings, settings, kafka.bootstrap, TOPIC, registry, clock, quality=quality
+            kafka_settings,
+            settings,
+            kafka.bootstrap,
+            TOPIC,
+            registry,
+            clock,
+            quality=quality,
+            telemetry=telemetry,
         )
 
     return make

@@ -14,10 +14,15 @@ from alchemiser_cli.errors import (
     RegistryUnreachableError,
     TopicMissingError,
 )
-from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
+from alchemiser_cli.settings.sections import (
+    ConsumerSettings,
+    KafkaSettings,
+    TelemetrySettings,
+)
 from alchemiser_cli.streaming import Consumer
 from alchemiser_cli.streaming.handling import OnlyCounted
 from alchemiser_cli.streaming.received import StopConsuming
+from alchemiser_cli.telemetry import open_telemetry
 
 SYMBOLS = ("SPY", "QQQ", "IWM", "DIA")
 FETCH, FIND_COORDINATOR = 1, 10
@@ -265,6 +270,30 @@ async def test_gaps_and_duplicates_are_counted_by_sequence(send, make_tick, make
     send([make_tick(n) for n in (5, 6, 9, 9, 7, 10)])
     result = await make_consumer().run(seen, max_messages=6)
     assert (result.gaps, result.duplicates, result.reordered) == (1, 1, 1)
+
+
+async def test_prometheus_counts_what_the_summary_tells(send, make_tick, make_consumer, seen):
+    send([make_tick(n) for n in (5, 6, 9, 9, 7, 10)])
+    telemetry = open_telemetry(TelemetrySettings())
+
+    async def tenth_fails(tick, _):
+        if tick.sequence == 10:
+            raise ValueError("ten")
+
+    result = await make_consumer(telemetry=telemetry).run(tenth_fails, max_messages=6)
+    prefix = "alchemiser_consumer_messages"
+    expected = {
+        f"{prefix}_consumed_total": result.consumed,
+        f"{prefix}_processed_total": result.processed,
+        f"{prefix}_failed_total": result.failed,
+        "market_sequence_gaps_total": result.gaps,
+        "market_sequence_duplicates_total": result.duplicates,
+        "market_sequence_reordered_total": result.reordered,
+        "alchemiser_consumer_handler_seconds_count": result.processed,
+    }
+    labels = {"topic": "market.ticks"}
+    found = {name: telemetry.registry.get_sample_value(name, labels) for name in expected}
+    assert found == expected == {**expected, f"{prefix}_failed_total": 1}
 
 
 async def test_snapshots_tell_how_it_goes(send, make_ticks, make_consumer, seen):
