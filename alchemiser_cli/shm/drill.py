@@ -20,6 +20,7 @@ from typing import IO, TypeVar
 import msgspec
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
+from alchemiser_cli.errors import SegmentCreateError
 from alchemiser_cli.settings import ShmSettings
 from alchemiser_cli.shm.drill_children import SEGMENT, Kill, Verified, drill_weights
 from alchemiser_cli.shm.files import SEGMENT_PREFIX
@@ -34,8 +35,10 @@ T = TypeVar("T")
 SCRATCH = f".{SEGMENT_PREFIX}drill-"  # hidden: not one of the segments
 PATIENCE_S = 60.0
 LOOK_S = 0.1
+# One thread: it forks.
 CHILD = """
-import sys
+import os, sys
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 from alchemiser_cli.clock import SystemClock
 from alchemiser_cli.shm.drill_children import {work}
 {work}(sys.argv[1], int(sys.argv[2]), SystemClock())
@@ -91,9 +94,16 @@ def run_drill(
 
     Raises:
         SharedMemoryFullError: ``shared-memory-full`` if there is no room for three slots.
+        SegmentCreateError: ``segment-create-failed`` if there is no such folder.
         SharedMemoryError: others as for ``WeightSegment.writer``.
     """
     prefix, root = SCRATCH, settings.directory
+    if not root.is_dir():
+        raise SegmentCreateError(
+            f"no segment can be made in {root}",
+            why="There is no such folder.",
+            next_step="Set shm.directory to a tmpfs that this user can write to.",
+        )
     with tempfile.TemporaryDirectory(prefix=prefix, dir=root, ignore_cleanup_errors=True) as folder:
         shm = settings.model_copy(update={"directory": Path(folder)})
         WeightSegment(shm, SEGMENT, clock).writer(drill_weights(size)).close()
@@ -168,7 +178,6 @@ def _child(work: str, folder: str, size: int, clock: Clock) -> Iterator[_Child]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
-        env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
     )
     try:
         if process.stdin is None or process.stdout is None:

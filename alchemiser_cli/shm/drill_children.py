@@ -126,7 +126,8 @@ def _publish_for_ever(segment: WeightSegment, weights: dict[str, Array], tell: i
         if first:
             os.write(tell, b".")
             first = False
-    os._exit(1)
+    signal.raise_signal(signal.SIGKILL)  # a fork must not go on where its parent was
+    raise SystemExit
 
 
 def _filled(weights: dict[str, Array], generation: int) -> dict[str, Array]:

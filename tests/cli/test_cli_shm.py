@@ -292,6 +292,13 @@ def test_a_drill_finds_no_torn_read_and_leaves_nothing_behind(shm, folder):
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.provokes("segment-create-failed")
+def test_a_drill_without_a_folder_says_so(cli, tmp_path):
+    result = cli("--set", f"shm.directory={tmp_path / 'gone'}", "shm", "drill")
+    assert result.exit_code == ExitCode.FAILED
+    assert "error[segment-create-failed]" in result.stderr
+
+
 def test_an_interrupted_drill_cleans_up(process, folder):
     drill = process("--set", f"shm.directory={folder}", "shm", "drill", "--kills", "100000")
     while not list(folder.glob(".alchemiser-drill-*/alchemiser-drill")):
