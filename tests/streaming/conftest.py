@@ -138,10 +138,10 @@ def logs():
 
 @pytest.fixture
 def until():
-    """Wait until a condition holds, for at most ten seconds."""
+    """Wait until a condition holds, for at most a minute."""
 
     async def wait(condition):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110  the condition is another thread's work
                 await asyncio.sleep(0.01)  # allow no-bare-sleep: polls with the deadline above
 

@@ -167,7 +167,7 @@ async def test_columns_whose_callback_cancels_itself_fail_alone(send, make_ticks
         if 3 in columns.sequence:
             raise asyncio.CancelledError
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         result = await make_consumer().run_columns(third_cancels, aside=kept, max_messages=8)
     assert [one[0].tick.sequence for one in kept.failures] == [3]
     assert (result.processed, result.failed, committed(result)) == (7, 1, 8)
@@ -230,7 +230,7 @@ async def test_a_batch_under_way_when_its_partitions_go_is_finished_and_committe
     one = asyncio.create_task(
         make_consumer(session_timeout_s=4).run_columns(slow, stop=stop.is_set)
     )
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), 60)
     await asyncio.to_thread(send, make_ticks(100, ["JPM", "QQQ", "SPY"]))  # these wait
     other = asyncio.create_task(
         make_consumer(session_timeout_s=4).run_columns(second, stop=stop.is_set)
