@@ -23,7 +23,7 @@ from alchemiser_cli.settings import Settings
 from alchemiser_cli.settings.urls import masked_url
 from alchemiser_cli.state.preparation import prepare, version_of
 from alchemiser_cli.state.schema import SCHEMA_VERSION
-from alchemiser_cli.state.sqlite_file import back_up, make_private_file, set_pragmas
+from alchemiser_cli.state.sqlite_file import back_up, make_private_file, pragmas
 
 __all__ = ["StateDatabase", "StateHealth"]
 
@@ -170,7 +170,7 @@ class StateDatabase:
             pool_timeout=self._timeout_s,
             connect_args={"timeout": self._timeout_s},
         )
-        event.listen(engine, "connect", set_pragmas)
+        event.listen(engine, "connect", pragmas(self._timeout_s))
         return engine
 
     def _open_server(self) -> Engine:

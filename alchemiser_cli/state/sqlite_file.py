@@ -2,13 +2,18 @@
 
 import errno
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from alchemiser_cli.clock import SystemClock
 from alchemiser_cli.errors import DiskFullError, StateUnreachableError
 
-__all__ = ["back_up", "make_private_file", "set_pragmas"]
+__all__ = ["back_up", "make_private_file", "pragmas"]
+
+_NS_PER_SECOND = 1_000_000_000
+_BETWEEN_TRIES_S = 0.01
 
 
 def make_private_file(file: Path) -> None:
@@ -35,14 +40,38 @@ def make_private_file(file: Path) -> None:
         ) from error
 
 
-def set_pragmas(connection: Any, _record: object) -> None:
-    """Set up a new connection of SQLAlchemy's pool."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA wal_autocheckpoint=4000")  # a checkpoint, and its sync, each 16 MB
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
+def pragmas(timeout_s: float) -> Callable[[Any, object], None]:
+    """Return what sets up a new connection of SQLAlchemy's pool, within ``timeout_s`` seconds."""
+
+    def set_up(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        _enter_wal(cursor, timeout_s)
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA wal_autocheckpoint=4000")  # a checkpoint, and its sync, each 16 MB
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    return set_up
+
+
+def _enter_wal(cursor: sqlite3.Cursor, timeout_s: float) -> None:
+    """Switch the file to a write-ahead log.
+
+    Two connections that switch it at once each hold a lock that the other wants. SQLite then
+    refuses one of them at once, whatever its busy timeout: it has to ask again.
+    """
+    clock = SystemClock()  # real time, as SQLite's own timeout is
+    deadline_ns = clock.monotonic_ns() + int(timeout_s * _NS_PER_SECOND)
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+            if not busy or clock.monotonic_ns() >= deadline_ns:
+                raise
+            clock.sleep(_BETWEEN_TRIES_S)
+        else:
+            return
 
 
 def back_up(file: Path, version: int) -> Path:

@@ -78,10 +78,6 @@ if TYPE_CHECKING:
         publish_feed,
         run_feed,
     )
-    from alchemiser_cli.streaming.handling import (
-        OnlyCounted,
-        SetAside,
-    )
     from alchemiser_cli.streaming.librdkafka import (
         library_version,
     )
@@ -124,6 +120,10 @@ if TYPE_CHECKING:
     )
     from alchemiser_cli.streaming.schemas import (
         SchemaCache,
+    )
+    from alchemiser_cli.streaming.setting_aside import (
+        OnlyCounted,
+        SetAside,
     )
     from alchemiser_cli.streaming.topic_map import (
         TopicMap,
@@ -324,6 +324,7 @@ _HOMES = {
     ),
     "running": ("SnapshotCallback",),
     "schemas": ("SchemaCache",),
+    "setting_aside": ("OnlyCounted", "SetAside"),
     "topic_map": (
         "TopicMap",
         "companion_topic",

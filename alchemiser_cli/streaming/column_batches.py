@@ -14,14 +14,13 @@ from alchemiser_cli.market.quality import LatencyHistogram, latest_only_columns
 from alchemiser_cli.resilience import Retry
 from alchemiser_cli.streaming.handling import (
     CallbackEndedError,
-    SetAside,
-    log_undecodable,
     processing_failed,
 )
 from alchemiser_cli.streaming.intake import ColumnWork, Span, received_from
 from alchemiser_cli.streaming.offsets import PartitionLease
 from alchemiser_cli.streaming.received import Received, StopConsuming
 from alchemiser_cli.streaming.results import Tally
+from alchemiser_cli.streaming.setting_aside import TalliedAside
 
 __all__ = ["ColumnBatches", "ColumnsCallback"]
 
@@ -43,7 +42,7 @@ class ColumnBatches:
         self,
         topic: str,
         on_columns: ColumnsCallback,
-        aside: SetAside,
+        aside: TalliedAside,
         tally: Tally,
         latencies: LatencyHistogram,
         retry: Retry,
@@ -153,7 +152,7 @@ class ColumnBatches:
         if len(columns):
             await self._process(work, columns, rows)
         for received in aside:
-            await self._set_aside(received)
+            await self._aside.unusable(received)
 
     async def _process(self, work: ColumnWork, columns: TickColumns, rows: Rows) -> None:
         # A part of a batch gets a part of its time, so that one row that hangs is found soon.
@@ -189,8 +188,6 @@ class ColumnBatches:
                 await self._process(work, columns.take(half), rows[half])
             return
         count = len(columns)
-        self._tally.consumed += count
-        self._tally.processed += count
         self._aside.worked_off(count)
         latency_s = (self._clock.monotonic_ns() - work.taken_ns) / NS_PER_SECOND
         self._latencies.record(latency_s, count)
@@ -201,21 +198,7 @@ class ColumnBatches:
         message = work.messages[int(rows[0])]
         received = received_from(self._topic, message, tick=columns.ticks()[0])
         failure = processing_failed(received, error, 1)
-        kept = await self._aside.failed(received, failure, 1)
-        self._tally.consumed += 1
-        self._tally.failed += 1
-        self._tally.dead_lettered += kept
-
-    async def _set_aside(self, received: Received) -> None:
-        tally = self._tally
-        if received.undecodable is None:
-            await self._aside.implausible(received)
-            tally.quarantined += 1
-        else:
-            log_undecodable(received)
-            tally.dead_lettered += await self._aside.failed(received, received.undecodable, 1)
-            tally.failed += 1
-        tally.consumed += 1
+        await self._aside.failed(received, failure, 1)
 
 
 def _only(work: ColumnWork, spans: list[Span]) -> tuple[TickColumns, Rows, list[Received]]:

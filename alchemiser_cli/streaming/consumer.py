@@ -16,7 +16,7 @@ from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings, Qu
 from alchemiser_cli.streaming.column_batches import ColumnBatches, ColumnsCallback
 from alchemiser_cli.streaming.columnar import ColumnDecoder
 from alchemiser_cli.streaming.conflating import thin
-from alchemiser_cli.streaming.handling import Handling, OnlyCounted, SetAside
+from alchemiser_cli.streaming.handling import Handling
 from alchemiser_cli.streaming.intake import ColumnIntake, TickIntake, Transit
 from alchemiser_cli.streaming.lanes import Lanes
 from alchemiser_cli.streaming.positions import Start, StartPositions
@@ -25,6 +25,7 @@ from alchemiser_cli.streaming.registry import SchemaRegistry
 from alchemiser_cli.streaming.results import ConsumeResult
 from alchemiser_cli.streaming.running import ConsumerRun, SnapshotCallback
 from alchemiser_cli.streaming.schemas import SchemaCache
+from alchemiser_cli.streaming.setting_aside import OnlyCounted, SetAside, TalliedAside
 from alchemiser_cli.streaming.watching import QualityWatch
 from alchemiser_cli.telemetry import SILENT, Telemetry
 from alchemiser_cli.telemetry.names import HANDLER_SECONDS, TRANSIT_SECONDS
@@ -95,8 +96,7 @@ class Consumer:
         run = self._begin(start, max_messages, until_idle_s, stop, on_snapshot)
         handling = Handling(
             on_tick,
-            aside or OnlyCounted(),
-            run.tally,
+            TalliedAside(aside or OnlyCounted(), run.tally),
             run.latencies,
             self._telemetry.histogram(HANDLER_SECONDS, topic=self._topic),
             self._retry,
@@ -138,7 +138,7 @@ class Consumer:
         batches = ColumnBatches(
             self._topic,
             on_columns,
-            aside or OnlyCounted(),
+            TalliedAside(aside or OnlyCounted(), run.tally),
             run.tally,
             run.histogram,
             self._retry,

@@ -1,7 +1,6 @@
 """One message to its end: its callback, tried again where that is safe, or set aside."""
 
 import asyncio
-from typing import Protocol
 
 from alchemiser_cli.clock import Clock
 from alchemiser_cli.errors import (
@@ -13,15 +12,12 @@ from alchemiser_cli.logs import get_logger
 from alchemiser_cli.resilience import Retry
 from alchemiser_cli.streaming.lanes import Turn, WorkItem
 from alchemiser_cli.streaming.received import Received, StopConsuming, TickCallback
-from alchemiser_cli.streaming.results import Tally
+from alchemiser_cli.streaming.setting_aside import TalliedAside
 from alchemiser_cli.telemetry import Histogram
 
 __all__ = [
     "CallbackEndedError",
     "Handling",
-    "OnlyCounted",
-    "SetAside",
-    "log_undecodable",
     "processing_failed",
 ]
 
@@ -30,48 +26,13 @@ _NS_PER_SECOND = 1_000_000_000
 _log = get_logger("market_data", "streaming.consumer")
 
 
-class SetAside(Protocol):
-    """Where messages go that cannot be worked off; the offset is committed after it returned.
-
-    What it raises ends the consumer, and the message is read again by the next one.
-    """
-
-    async def failed(self, received: Received, error: AlchemiserError, deliveries: int) -> bool:
-        """Keep a message that cannot be read or handled; tell whether a topic of ours has it."""
-        ...
-
-    async def implausible(self, received: Received) -> None:
-        """Keep a message whose tick violates a rule."""
-        ...
-
-    def worked_off(self, count: int) -> None:
-        """Note ``count`` messages that did not fail."""
-        ...
-
-
-class OnlyCounted:
-    """Keeps nothing: failed messages are counted and logged."""
-
-    async def failed(self, received: Received, error: AlchemiserError, deliveries: int) -> bool:
-        """Keep nothing."""
-        del received, error, deliveries
-        return False
-
-    async def implausible(self, received: Received) -> None:
-        """Keep nothing."""
-
-    def worked_off(self, count: int) -> None:
-        """Note nothing."""
-
-
 class Handling:
     """What ``Lanes`` does with each message."""
 
     def __init__(
         self,
         on_tick: TickCallback,
-        aside: SetAside,
-        tally: Tally,
+        aside: TalliedAside,
         latencies: list[float],
         seconds: Histogram,
         retry: Retry,
@@ -85,7 +46,6 @@ class Handling:
         """
         self._on_tick = on_tick
         self._aside = aside
-        self._tally = tally
         self._latencies = latencies
         self._seconds = seconds
         self._retry = retry
@@ -98,10 +58,10 @@ class Handling:
         Raises:
             Exception: what setting it aside raised; the message is not finished then.
         """
-        received, tally, clock = item.received, self._tally, self._clock
+        received, clock = item.received, self._clock
         tick = received.tick
         if tick is None or received.violation is not None:
-            await self._not_for_the_callback(received)
+            await self._aside.unusable(received)
             return
         started_ns = turn.since_ns = clock.monotonic_ns()
         try:
@@ -112,7 +72,7 @@ class Handling:
             turn.since_ns = None
             failure, deliveries = await self._again(error, item, turn)
             if failure is not None:
-                await self._fail(received, failure, deliveries)
+                await self._aside.failed(received, failure, deliveries)
                 return
         ended_ns = clock.monotonic_ns()
         turn.since_ns = None
@@ -120,26 +80,9 @@ class Handling:
             turn.timed_out = False
             if turn.task is not None:
                 turn.task.uncancel()
-        tally.consumed += 1
-        tally.processed += 1
         self._aside.worked_off(1)
         self._latencies.append((ended_ns - item.taken_ns) / _NS_PER_SECOND)
         self._seconds.observe((ended_ns - started_ns) / _NS_PER_SECOND)
-
-    async def _not_for_the_callback(self, received: Received) -> None:
-        if received.undecodable is not None:
-            log_undecodable(received)
-            await self._fail(received, received.undecodable, 1)
-            return
-        await self._aside.implausible(received)
-        self._tally.consumed += 1
-        self._tally.quarantined += 1
-
-    async def _fail(self, received: Received, error: AlchemiserError, deliveries: int) -> None:
-        kept = await self._aside.failed(received, error, deliveries)
-        self._tally.consumed += 1
-        self._tally.failed += 1
-        self._tally.dead_lettered += kept
 
     async def _again(
         self, error: BaseException, item: WorkItem, turn: Turn
@@ -192,22 +135,6 @@ def _as_exception(error: BaseException, turn: Turn, timeout_s: float) -> Excepti
     if isinstance(error, Exception):
         return error
     raise error
-
-
-def log_undecodable(received: Received) -> None:
-    """Log that a message cannot be read, by its code, reason and place."""
-    error = received.undecodable
-    if error is None:
-        return
-    _log.warning(
-        "deserialization_error",
-        code=error.code,
-        reason=error.context.get("reason"),
-        why=error.why,
-        topic=received.topic,
-        partition=received.partition,
-        offset=received.offset,
-    )
 
 
 def processing_failed(

@@ -47,8 +47,8 @@ class Transit:
             self._seconds.observe(max(0, waited_ns) / NS_PER_SECOND)
 
 
-class TickIntake:
-    """Makes a ``WorkItem`` of each message."""
+class _Intake:
+    """What both ways of taking messages in need."""
 
     def __init__(
         self,
@@ -59,13 +59,17 @@ class TickIntake:
         clock: Clock,
         transit: Transit | None = None,
     ) -> None:
-        """Decode messages of ``topic`` with ``decoder`` and have ``watch`` look at each tick."""
+        """Decode messages of ``topic`` with ``decoder`` and have ``watch`` look at all ticks."""
         self._transit = transit
         self._topic = topic
         self._decoder = decoder
         self._positions = positions
         self._watch = watch
         self._clock = clock
+
+
+class TickIntake(_Intake):
+    """Makes a ``WorkItem`` of each message."""
 
     def take(self, messages: Sequence[Message], leases: Leases) -> tuple[int, list[WorkItem]]:
         """Return the messages that are ours as work, in their order.
@@ -134,25 +138,8 @@ class ColumnWork:
     taken_ns: int
 
 
-class ColumnIntake:
+class ColumnIntake(_Intake):
     """Makes ``ColumnWork`` of a batch."""
-
-    def __init__(
-        self,
-        topic: str,
-        decoder: ColumnDecoder,
-        positions: StartPositions,
-        watch: QualityWatch,
-        clock: Clock,
-        transit: Transit | None = None,
-    ) -> None:
-        """Decode messages of ``topic`` with ``decoder`` and have ``watch`` look at all ticks."""
-        self._transit = transit
-        self._topic = topic
-        self._decoder = decoder
-        self._positions = positions
-        self._watch = watch
-        self._clock = clock
 
     def take(self, messages: Sequence[Message], leases: Leases) -> tuple[int, ColumnWork]:
         """Return the messages that are ours as columns.

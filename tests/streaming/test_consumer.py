@@ -20,8 +20,8 @@ from alchemiser_cli.settings.sections import (
     TelemetrySettings,
 )
 from alchemiser_cli.streaming import Consumer
-from alchemiser_cli.streaming.handling import OnlyCounted
 from alchemiser_cli.streaming.received import StopConsuming
+from alchemiser_cli.streaming.setting_aside import OnlyCounted
 from alchemiser_cli.telemetry import open_telemetry
 
 SYMBOLS = ("SPY", "QQQ", "IWM", "DIA")

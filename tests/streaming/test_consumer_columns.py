@@ -6,8 +6,8 @@ import pytest
 from confluent_kafka import Producer
 
 from alchemiser_cli.errors import BrokerUnreachableError
-from alchemiser_cli.streaming.handling import OnlyCounted
 from alchemiser_cli.streaming.received import StopConsuming
+from alchemiser_cli.streaming.setting_aside import OnlyCounted
 
 SYMBOLS = ("SPY", "QQQ", "IWM", "DIA")
 IDLE_S = 0.4
