@@ -79,18 +79,20 @@ async def test_small_batches_before_a_large_one_do_not_keep_the_member_from_poll
 
 
 async def test_what_is_under_way_is_bounded_however_slow_the_callbacks_are(
-    send, make_ticks, make_consumer
+    send, make_ticks, make_consumer, until
 ):
     send(make_ticks(1_000, ("DIA", "SPY")))
     told = []
 
     async def slow(*_):
+        # As slow as it takes to be seen, and afterwards in no hurry either.
+        await until(lambda: any(snapshot.under_way for snapshot in told))
         await asyncio.sleep(0.001)  # allow no-bare-sleep: work that takes its time
 
     consumer = make_consumer(max_buffered=60, batch_size=40)
     result = await consumer.run(slow, max_messages=2_000, on_snapshot=told.append)
     assert result.processed == 2_000
-    assert 0 < max(snapshot.under_way for snapshot in told) < 60 + 40
+    assert max(snapshot.under_way for snapshot in told) < 60 + 40
 
 
 @pytest.mark.flaky(reruns=3)  # as above
