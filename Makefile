@@ -21,9 +21,12 @@ help: ## list the targets
 
 # --- the two commands of the README
 
-.PHONY: demo test
+.PHONY: demo demo-train test
 demo: $(VENV)/.installed-demo ## show the system at work on real data
 	@$(BIN)/alchemiser demo $(ARGS)
+
+demo-train: $(VENV)/.installed-train ## the same, and train a small policy: a large download
+	@$(BIN)/alchemiser demo --train $(ARGS)
 
 test: $(VENV)/.installed-dev ## run the tests
 	$(BIN)/python -m pytest -n 2 $(ARGS)
@@ -86,11 +89,17 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	@$(INSTALL) --build-constraint constraints.txt --editable '.[data]'
 	@touch $@
 
+$(VENV)/.installed-train: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+	@echo 'Installing alchemiser and its libraries of training into $(VENV) (a few minutes the first time) ...'
+	@$(INSTALL) 'pip>=25.3' # knows dependency groups and build constraints
+	@$(INSTALL) --build-constraint constraints.txt --editable '.[train]'
+	@touch $@ $(VENV)/.installed-demo
+
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	@echo 'Installing alchemiser and its tools of development into $(VENV) (a few minutes the first time) ...'
 	@$(INSTALL) 'pip>=25.3' # knows dependency groups and build constraints
-	@$(INSTALL) --build-constraint constraints.txt --group dev --editable '.[data]'
-	@touch $@ $(VENV)/.installed-demo
+	@$(INSTALL) --build-constraint constraints.txt --group dev --editable '.[train]'
+	@touch $@ $(VENV)/.installed-demo $(VENV)/.installed-train
 
 $(VENV)/pyvenv.cfg:
 	@test -n '$(PYTHON)' || { echo 'alchemiser needs Python 3.11 or later: make PYTHON=/path/to/python3.11' >&2; exit 1; }

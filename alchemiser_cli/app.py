@@ -34,6 +34,8 @@ COMMANDS = {
     "replay": (_FEED, "Replay a dataset as ticks into Kafka."),
     "consume": (_FEED, "Consume ticks and say what was seen."),
     "dlq": (_FEED, "List, show and redrive dead letters."),
+    "train": (_LEARN, "Train policies, judge them, and search for better settings."),
+    "model": (_LEARN, "List, inspect, verify and promote trained models."),
     "shm": (_LEARN, "Show, repair and drill the weights in shared memory."),
     "health": (_UNDERSTAND, "Say how the running system is."),
     "bench": (_UNDERSTAND, "Measure what the system promises, on this machine."),

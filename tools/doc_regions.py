@@ -7,12 +7,14 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from alchemiser_cli.errors import error_codes
 from alchemiser_cli.exits import ExitCode
+from tools import training_regions
+from tools.markdown import table
 
 __all__ = ["REGIONS", "masked", "region"]
 
@@ -50,7 +52,7 @@ def masked(text: str) -> str:
 def exit_codes(_: str) -> str:
     """Return the table of exit codes."""
     rows = ([str(int(code)), code.name, code.meaning] for code in ExitCode)
-    return _table(["exit code", "name", "meaning"], rows)
+    return table(["exit code", "name", "meaning"], rows)
 
 
 def all_error_codes(_: str) -> str:
@@ -59,7 +61,7 @@ def all_error_codes(_: str) -> str:
         [f"`{e.code}`", e.summary, e.severity, f"{e.exit_code} {ExitCode(e.exit_code).name}"]
         for e in error_codes()
     )
-    return _table(["code", "what happened", "severity", "exit code"], rows)
+    return table(["code", "what happened", "severity", "exit code"], rows)
 
 
 def preflight_fixes(_: str) -> str:
@@ -70,7 +72,7 @@ def preflight_fixes(_: str) -> str:
         for entry in error_codes()
         if shown & {entry.code, entry.error} and (fix := _first_fix(PAGES / f"{entry.code}.md"))
     )
-    return _table(["code", "cause", "fix"], rows)
+    return table(["code", "cause", "fix"], rows)
 
 
 def commands(_: str) -> str:
@@ -80,7 +82,7 @@ def commands(_: str) -> str:
     from alchemiser_cli.app import app
 
     rows = ([f"`{words}`", text] for words, text in _leaves(typer.main.get_command(app), None))
-    return _table(["command", "what it does"], rows)
+    return table(["command", "what it does"], rows)
 
 
 def settings(_: str) -> str:
@@ -88,7 +90,7 @@ def settings(_: str) -> str:
     from alchemiser_cli.settings import Settings
 
     schema = Settings.model_json_schema()
-    return _table(["setting", "type", "default", "meaning"], _settings_rows(schema, schema))
+    return table(["setting", "type", "default", "meaning"], _settings_rows(schema, schema))
 
 
 def quality_rules(_: str) -> str:
@@ -96,7 +98,7 @@ def quality_rules(_: str) -> str:
     from alchemiser_cli.market.quality import rules
 
     rows = ([f"`{rule.name}`", rule.sentence] for rule in rules())
-    return _table(["rule", "when a tick breaks it"], rows)
+    return table(["rule", "when a tick breaks it"], rows)
 
 
 def metrics(_: str) -> str:
@@ -112,7 +114,7 @@ def metrics(_: str) -> str:
         ]
         for metric in METRICS
     )
-    return _table(["metric", "kind", "labels", "meaning"], rows)
+    return table(["metric", "kind", "labels", "meaning"], rows)
 
 
 def help_text(words: str) -> str:
@@ -138,16 +140,15 @@ REGIONS: Mapping[str, Callable[[str], str]] = {
     "settings": settings,
     "quality-rules": quality_rules,
     "metrics": metrics,
+    "observation": training_regions.observation,
+    "audits": training_regions.audits,
+    "verdict": training_regions.verdict_questions,
+    "networks": training_regions.network_sizes,
+    "search": training_regions.search_settings,
     "help": help_text,
     "output": output,
     "demo": demo,
 }
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    cells = ([str(cell).replace("|", "\\|") for cell in line] for line in lines)
-    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
 def _captured(arguments: list[str], **variables: str) -> str:

@@ -26,7 +26,7 @@ AS_THEY_ARE = {
 }
 STREAMING = "alchemiser_cli/streaming"
 # They give that producer to what sets messages aside, or brings them back, as they were.
-DEAD_LETTER_WIRING = ("alchemiser_cli/pipeline.py", "alchemiser_cli/commands/dlq.py")
+DEAD_LETTER_WIRING = ("alchemiser_cli/pipeline/streams.py", "alchemiser_cli/commands/dlq.py")
 
 
 def events_are_typed(source: Source) -> Iterator[Finding]:

@@ -112,3 +112,29 @@ def shm(
             invocation.clock, folder=folder, rounds=rounds, records=records
         )
     show(bus_view(speed, latency), output)
+
+
+@app.command(epilog="Examples: `alchemiser bench env`, `alchemiser bench env -o json`.")
+def env(
+    context: typer.Context,
+    rounds: Annotated[int, typer.Option(min=1, max=1_000, help="Turns of each environment.")] = 15,
+    steps: Annotated[
+        int, typer.Option(min=10, max=100_000, help="Steps of one turn of the ordinary one.")
+    ] = 400,
+    count: Annotated[
+        int, typer.Option(min=1, max=4_096, help="Environments that step side by side.")
+    ] = 256,
+    output: OutputOption = None,
+) -> None:
+    """Measure the trading environments beside the same one as it is usually written.
+
+    All of them play the same market with the same actions, by turns: a busy machine slows them
+    alike.
+    """
+    from alchemiser_cli.render.bench_env import environments_view
+    from alchemiser_cli.rl.measure import measure_environments
+
+    invocation: Invocation = context.obj
+    with progress_status("measuring"):
+        speed = measure_environments(invocation.clock, rounds=rounds, steps=steps, count=count)
+    show(environments_view(speed), output)

@@ -20,7 +20,7 @@ from alchemiser_cli.errors.context import operation
 from alchemiser_cli.exits import ExitCode
 from alchemiser_cli.health.streams import consumer_readiness, stream_telemetry
 from alchemiser_cli.market import Tick
-from alchemiser_cli.pipeline import ConsumeLimits, consume_ticks
+from alchemiser_cli.pipeline.streams import ConsumeLimits, consume_ticks
 from alchemiser_cli.render.consuming import consuming, print_tick
 from alchemiser_cli.render.output import show, show_last
 from alchemiser_cli.render.stream import consume_view, warn_of_own_cluster

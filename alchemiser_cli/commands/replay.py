@@ -9,7 +9,7 @@ from alchemiser_cli.commands.options import OutputOption, TopicOption
 from alchemiser_cli.commands.parsing import column_mapping, moment_ns, replay_speed
 from alchemiser_cli.commands.signals import stop_on_signal
 from alchemiser_cli.market import list_datasets, open_dataset
-from alchemiser_cli.pipeline import replay_dataset
+from alchemiser_cli.pipeline.streams import replay_dataset
 from alchemiser_cli.render.output import show
 from alchemiser_cli.render.progress import progress_bar
 from alchemiser_cli.render.stream import datasets_view, replay_view, warn_of_own_cluster

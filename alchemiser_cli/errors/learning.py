@@ -7,8 +7,16 @@ from alchemiser_cli.exits import ExitCode
 
 __all__ = [
     "CanaryMismatchError",
+    "EnvironmentAuditError",
     "GenerationNotFoundError",
+    "GymEnvironmentError",
+    "ModelExistsError",
+    "ModelIncompatibleError",
+    "ModelNotPromotableError",
     "RecordNotFiniteError",
+    "ResumeMismatchError",
+    "RunNotFoundError",
+    "RunNotResumableError",
     "SegmentAttachError",
     "SegmentCorruptError",
     "SegmentCreateError",
@@ -21,6 +29,7 @@ __all__ = [
     "SegmentWriterAliveError",
     "SharedMemoryError",
     "StaleWeightsError",
+    "StudyUnavailableError",
     "TrainingDivergedError",
     "TrainingError",
     "TrainingStageError",
@@ -42,6 +51,74 @@ class TrainingDivergedError(TrainingError):
     """A loss or a weight became NaN or infinite."""
 
     code = "training-diverged"
+
+
+class EnvironmentAuditError(TrainingError):
+    """An environment breaks a law that every training environment must keep."""
+
+    code = "environment-audit-failed"
+
+
+class GymEnvironmentError(TrainingError):
+    """No Gymnasium environment has this id, or TD3 cannot act in it."""
+
+    code = "gym-environment-unusable"
+    severity = Severity.MEDIUM
+    exit_code = ExitCode.NOT_FOUND
+
+
+class RunNotFoundError(TrainingError):
+    """No training run has this id."""
+
+    code = "run-not-found"
+    severity = Severity.MEDIUM
+    exit_code = ExitCode.NOT_FOUND
+
+
+class RunNotResumableError(TrainingError):
+    """A training run has no whole checkpoint, or cannot be continued as it began."""
+
+    code = "run-not-resumable"
+    exit_code = ExitCode.REFUSED
+
+
+class ResumeMismatchError(TrainingError):
+    """A resumed run did not become what the uninterrupted run became."""
+
+    code = "resume-mismatch"
+    exit_code = ExitCode.CORRUPT
+
+
+class ModelExistsError(TrainingError):
+    """A model artefact of this name exists already."""
+
+    code = "model-exists"
+    severity = Severity.MEDIUM
+    exit_code = ExitCode.REFUSED
+
+
+class ModelIncompatibleError(TrainingError):
+    """A model was made for other observations, or by a network that is not known here."""
+
+    code = "model-incompatible"
+    exit_code = ExitCode.CONFIG
+
+
+class ModelNotPromotableError(TrainingError):
+    """The evaluation of a model does not allow its promotion."""
+
+    code = "model-not-promotable"
+    severity = Severity.MEDIUM
+    exit_code = ExitCode.REFUSED
+
+
+class StudyUnavailableError(TrainingError):
+    """The storage of a sweep cannot be opened."""
+
+    code = "study-unavailable"
+    exit_code = ExitCode.UNREACHABLE
+    recoverable = True
+    retry_safety = RetrySafety.SAFE
 
 
 class SharedMemoryError(AlchemiserError):

@@ -6,6 +6,7 @@ from alchemiser_cli.errors.base import AlchemiserError, RetrySafety, Severity
 from alchemiser_cli.exits import ExitCode
 
 __all__ = [
+    "ChainDataError",
     "DataProviderError",
     "DatasetColumnsError",
     "DatasetNotFoundError",
@@ -33,6 +34,12 @@ class DatasetNotFoundError(DataProviderError):
 
     code = "dataset-not-found"
     exit_code = ExitCode.NOT_FOUND
+
+
+class ChainDataError(DataProviderError):
+    """A dataset cannot give option chains: too few rows, several instruments, or no volatility."""
+
+    code = "chain-data-insufficient"
 
 
 class DatasetUnreadableError(DataProviderError):

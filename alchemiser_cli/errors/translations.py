@@ -25,6 +25,7 @@ _EXTRAS = {
     "psycopg": "postgres",
     "gymnasium": "train",
     "mlflow": "train",
+    "optuna": "train",
     "safetensors": "train",
     "stable_baselines3": "train",
     "torch": "train",

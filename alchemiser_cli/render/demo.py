@@ -1,15 +1,20 @@
 """The demo's story, step by step."""
 
+from typing import TYPE_CHECKING, Any
+
 import msgspec
 
 from alchemiser_cli.clock import iso_from_ns
 from alchemiser_cli.market import Dataset, Tick
-from alchemiser_cli.pipeline import RoundTrip
+from alchemiser_cli.pipeline.streams import RoundTrip
 from alchemiser_cli.preflight.report import PreflightReport
 from alchemiser_cli.render.blocks import Block, TextBlock, View
 from alchemiser_cli.render.chart import area_chart
 from alchemiser_cli.render.preflight import short_view
 from alchemiser_cli.render.stream import consume_view, replay_view
+
+if TYPE_CHECKING:
+    from alchemiser_cli.rl.training import TrainingResult
 
 __all__ = ["demo_view"]
 
@@ -23,14 +28,29 @@ What to type next:
   alchemiser errors codes               everything that can go wrong, each with its runbook
 """
 
+_NEXT_TRAINED = """\
+  alchemiser train td3                  train for longer; then judge, compare and sweep
+  alchemiser model inspect {model}  its passport; its report.html has the charts
+"""
+
 
 def demo_view(
-    report: PreflightReport, dataset: Dataset, trip: RoundTrip, *, width: int, seconds: float
+    report: PreflightReport,
+    dataset: Dataset,
+    trip: RoundTrip,
+    *,
+    width: int,
+    seconds: float,
+    trained: "TrainingResult | None" = None,
 ) -> View:
-    """Return the whole story: the checks, what was sent and seen, charts, what to do next."""
+    """Return the whole story: the checks, what was sent and seen, charts, what to do next.
+
+    ``trained`` is the policy that was trained on top of it.
+    """
     preflight = short_view(report)
     replayed = replay_view(dataset, trip.replayed)
     consumed = consume_view(trip.consumed)
+    learned, training_document = _training(trained)
     blocks: list[Block] = [
         _heading("1. preflight: may the system start?"),
         *preflight.blocks,
@@ -39,17 +59,33 @@ def demo_view(
         _heading("3. consume: read it back, decoded and checked"),
         *consumed.blocks,
         *_charts(trip.ticks, width),
+        *learned,
         TextBlock(f"\nAll of it in {seconds:.1f} s, with nothing installed beside it."),
-        TextBlock(_NEXT),
+        TextBlock(_NEXT + _next_of(trained)),
     ]
     document = {
         "preflight": preflight.document,
         "replay": replayed.document,
         "consume": consumed.document,
         "last_ticks": [msgspec.to_builtins(tick) for tick in trip.ticks[-3:]],
+        **training_document,
         "duration_s": seconds,
     }
     return View(document, blocks)
+
+
+def _training(trained: "TrainingResult | None") -> tuple[list[Block], dict[str, Any]]:
+    if trained is None:
+        return [], {}
+    from alchemiser_cli.render.training import training_view
+
+    view = training_view(trained)
+    heading = _heading("4. train: a policy for options on this market, judged on years unseen")
+    return [heading, *view.blocks], {"train": view.document}
+
+
+def _next_of(trained: "TrainingResult | None") -> str:
+    return "" if trained is None else _NEXT_TRAINED.format(model=trained.model)
 
 
 def _heading(text: str) -> TextBlock:

@@ -1,14 +1,14 @@
 """The health report as one HTML file that needs nothing else: style and charts are inside."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
-from importlib import resources
 
 from alchemiser_cli.clock import iso_from_ns
 from alchemiser_cli.health.readings import NS_PER_MINUTE
 from alchemiser_cli.health.report import HealthReport
 from alchemiser_cli.health.surroundings import duration_text
 from alchemiser_cli.render.health_charts import SERIES, breaker_strips, error_bars, share_bar
+from alchemiser_cli.render.page import Html, figures, page, section, table
 
 __all__ = ["report_html"]
 
@@ -21,61 +21,48 @@ _TONES = {
 _WORDS = {"success": "ok", "warning": "degraded", "error": "critical"}
 
 
-class _Html(str):
-    """Markup that is safe to show as it is; every other text is escaped."""
-
-    __slots__ = ()
-
-
 def report_html(report: HealthReport) -> str:
     """Return the whole document; every text from outside is escaped."""
-    style = (resources.files(__package__) / "health_style.css").read_text(encoding="utf-8")
-    sections = "".join(_sections(report))
     status = report.status
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        # Even a mistake in the escaping could load or run nothing.
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>alchemiser health: {escape(status.status)}</title>"
-        f"<style>\n{style}</style></head>\n<body><main>"
-        f'<header><h1>System health</h1><span class="pill {_TONES[status.status]}">'
+    header = Html(
+        f'<h1>System health</h1><span class="pill {_TONES[status.status]}">'
         f"{escape(status.status)}</span>"
-        f"<p>{_time(report.since)} to {_time(report.until)} UTC</p></header>\n"
-        f"{sections}"
-        "<footer>Written by <code>alchemiser health report</code>. "
-        "Times are UTC; counts leave injected errors out unless they say otherwise.</footer>"
-        "</main></body></html>\n"
+        f"<p>{_time(report.since)} to {_time(report.until)} UTC</p>"
     )
+    footer = Html(
+        "Written by <code>alchemiser health report</code>. "
+        "Times are UTC; counts leave injected errors out unless they say otherwise."
+    )
+    title = f"alchemiser health: {status.status}"
+    return page(title, ["health_style.css"], header, "".join(_sections(report)), footer)
 
 
 def _sections(report: HealthReport) -> Iterable[str]:
     yield _figures(report)
     if report.unreadable:
-        yield _section(
-            "The database cannot be read", _Html(f'<p class="bad">{escape(report.unreadable)}</p>')
+        yield section(
+            "The database cannot be read", Html(f'<p class="bad">{escape(report.unreadable)}</p>')
         )
     if report.recommendations:
-        yield _section("What to do", _advice(report))
+        yield section("What to do", _advice(report))
     if report.series:
-        yield _section("Errors over time", _over_time(report))
-    yield _section("Checks", _checks(report))
-    yield _section("Errors by component", _by_component(report))
-    yield _section("Errors by code", _by_code(report))
-    yield _section("Open groups", _groups(report))
-    yield _section("Circuit breakers", _breakers(report))
-    yield _section("Thresholds", _thresholds(report))
-    yield _section("Feeds", _feeds(report))
-    yield _section("Strategies", _strategies(report))
-    yield _section("Shared-memory segments", _segments(report))
+        yield section("Errors over time", _over_time(report))
+    yield section("Checks", _checks(report))
+    yield section("Errors by component", _by_component(report))
+    yield section("Errors by code", _by_code(report))
+    yield section("Open groups", _groups(report))
+    yield section("Circuit breakers", _breakers(report))
+    yield section("Thresholds", _thresholds(report))
+    yield section("Feeds", _feeds(report))
+    yield section("Strategies", _strategies(report))
+    yield section("Shared-memory segments", _segments(report))
 
 
 def _figures(report: HealthReport) -> str:
     totals, errors = report.totals, report.status.errors
     unknown = "unknown"
     recovery = "none" if totals.recovery_rate is None else f"{totals.recovery_rate:.1%}"
-    figures = [
+    shown = [
         (f"{totals.count:,}", "errors in the window", ""),
         (f"{totals.criticals:,}", "of them critical", "bad" if totals.criticals else ""),
         (recovery, "recovered by themselves", ""),
@@ -91,33 +78,29 @@ def _figures(report: HealthReport) -> str:
         ),
         (f"{totals.injected:,}", "injected on purpose", ""),
     ]
-    cells = "".join(
-        f'<div><b class="{tone}">{escape(number)}</b><span>{escape(text)}</span></div>'
-        for number, text, tone in figures
-    )
-    return f'<div class="figures">{cells}</div>\n'
+    return figures(shown)
 
 
-def _advice(report: HealthReport) -> _Html:
+def _advice(report: HealthReport) -> Html:
     items = "".join(
         f"<li><div><p>{escape(one.step)}</p>"
         f'<p class="soft">{escape(one.because)}</p>'
         f'<code class="command">{escape(one.command)}</code></div></li>'
         for one in report.recommendations
     )
-    return _Html(f"<ol>{items}</ol>")
+    return Html(f"<ol>{items}</ol>")
 
 
-def _over_time(report: HealthReport) -> _Html:
+def _over_time(report: HealthReport) -> Html:
     legend = "".join(f'<span><i class="{kind}"></i>{kind}</span>' for kind in SERIES)
     width = duration_text(report.bucket_minutes * 60)
-    return _Html(
+    return Html(
         f"{error_bars(report.series, report.bucket_minutes)}"
         f'<p class="legend">{legend}<span>one bar: {escape(width)}</span></p>'
     )
 
 
-def _checks(report: HealthReport) -> _Html:
+def _checks(report: HealthReport) -> Html:
     rows = [
         (
             check.name,
@@ -126,10 +109,10 @@ def _checks(report: HealthReport) -> _Html:
         )
         for check in report.status.checks
     ]
-    return _table(("check", "result", "detail"), rows)
+    return table(("check", "result", "detail"), rows)
 
 
-def _by_component(report: HealthReport) -> _Html:
+def _by_component(report: HealthReport) -> Html:
     sums: dict[str, tuple[int, int]] = {}
     for one in report.errors:
         if not one.injected:
@@ -141,10 +124,10 @@ def _by_component(report: HealthReport) -> _Html:
         (component or "-", f"{count:,}", f"{criticals:,}", _share(count / most, "accent"))
         for component, (count, criticals) in ranked
     ]
-    return _table(("component", "#count", "#critical", ""), rows)
+    return table(("component", "#count", "#critical", ""), rows)
 
 
-def _by_code(report: HealthReport) -> _Html:
+def _by_code(report: HealthReport) -> Html:
     most = max((one.count for one in report.errors), default=1)
     rows = [
         (
@@ -157,10 +140,10 @@ def _by_code(report: HealthReport) -> _Html:
         )
         for one in report.errors
     ]
-    return _table(("code", "component", "#count", "#critical", "#recovered", ""), rows)
+    return table(("code", "component", "#count", "#critical", "#recovered", ""), rows)
 
 
-def _groups(report: HealthReport) -> _Html:
+def _groups(report: HealthReport) -> Html:
     rows = [
         (
             _code(one.code),
@@ -174,10 +157,10 @@ def _groups(report: HealthReport) -> _Html:
         for one in report.groups
     ]
     columns = ("code", "component", "message", "state", "#count", "first seen", "last seen")
-    return _table(columns, rows)
+    return table(columns, rows)
 
 
-def _breakers(report: HealthReport) -> _Html:
+def _breakers(report: HealthReport) -> Html:
     rows = [
         (
             one.name,
@@ -189,15 +172,15 @@ def _breakers(report: HealthReport) -> _Html:
         )
         for one in report.breakers
     ]
-    table = _table(("breaker", "state", "since", "#opened", "#open for", "reason"), rows)
+    drawn = table(("breaker", "state", "since", "#opened", "#open for", "reason"), rows)
     if not report.breakers or not report.series:
-        return table
+        return drawn
     first = report.series[0].start_ns
     last = report.series[-1].start_ns + report.bucket_minutes * NS_PER_MINUTE
-    return _Html(f"{table}<br>{breaker_strips(report.breakers, first, last)}")
+    return Html(f"{drawn}<br>{breaker_strips(report.breakers, first, last)}")
 
 
-def _thresholds(report: HealthReport) -> _Html:
+def _thresholds(report: HealthReport) -> Html:
     rows = [
         (
             one.metric,
@@ -208,10 +191,10 @@ def _thresholds(report: HealthReport) -> _Html:
         )
         for one in report.thresholds
     ]
-    return _table(("metric", "#value", "#threshold", "", "from"), rows)
+    return table(("metric", "#value", "#threshold", "", "from"), rows)
 
 
-def _feeds(report: HealthReport) -> _Html:
+def _feeds(report: HealthReport) -> Html:
     rows = [
         (
             one.name,
@@ -222,15 +205,15 @@ def _feeds(report: HealthReport) -> _Html:
         )
         for one in report.feeds
     ]
-    return _table(("feed", "state", "#silent for", "#events", "newest event"), rows)
+    return table(("feed", "state", "#silent for", "#events", "newest event"), rows)
 
 
-def _strategies(report: HealthReport) -> _Html:
+def _strategies(report: HealthReport) -> Html:
     rows = [(one.broker, f"{one.loaded} of {one.configured}", one.why) for one in report.strategies]
-    return _table(("broker", "#loaded", "missing because"), rows)
+    return table(("broker", "#loaded", "missing because"), rows)
 
 
-def _segments(report: HealthReport) -> _Html:
+def _segments(report: HealthReport) -> Html:
     rows = [
         (
             one.name,
@@ -242,56 +225,24 @@ def _segments(report: HealthReport) -> _Html:
         )
         for one in report.segments
     ]
-    return _table(("segment", "verdict", "state", "#generation", "#bytes", "last written"), rows)
+    return table(("segment", "verdict", "state", "#generation", "#bytes", "last written"), rows)
 
 
-def _section(title: str, body: _Html) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>\n"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> _Html:
-    """Return a table; a column whose name begins with # holds numbers."""
-    if not rows:
-        return _Html('<p class="none">None.</p>')
-    numbers = [name.startswith("#") for name in columns]
-    head = "".join(
-        f"<th{_kind(number=number)}>{escape(name.lstrip('#'))}</th>"
-        for name, number in zip(columns, numbers, strict=True)
-    )
-    body = "".join(
-        f"<tr>{''.join(_cell(c, number=n) for c, n in zip(row, numbers, strict=True))}</tr>"
-        for row in rows
-    )
-    return _Html(f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>')
-
-
-def _kind(*, number: bool) -> str:
-    return ' class="number"' if number else ""
-
-
-def _cell(text: str, *, number: bool) -> str:
-    kind = _kind(number=number)
-    if isinstance(text, _Html):
-        kind = ' class="share-cell"' if text.startswith("<svg") else ' class="whole"'
-        return f"<td{kind}>{text}</td>"
-    return f"<td{kind}>{escape(text)}</td>"
-
-
-def _state(state: str) -> _Html:
+def _state(state: str) -> Html:
     tone = _TONES.get(state, "none")
-    return _Html(f'<span class="state {tone}">{escape(_WORDS.get(state, state))}</span>')
+    return Html(f'<span class="state {tone}">{escape(_WORDS.get(state, state))}</span>')
 
 
-def _code(code: str) -> _Html:
-    return _Html(f"<code>{escape(code)}</code>")
+def _code(code: str) -> Html:
+    return Html(f"<code>{escape(code)}</code>")
 
 
-def _share(share: float, kind: str) -> _Html:
-    return _Html(share_bar(share, kind))
+def _share(share: float, kind: str) -> Html:
+    return Html(share_bar(share, kind))
 
 
-def _at(at_ns: int) -> _Html:
-    return _Html(escape(_time(iso_from_ns(at_ns))))
+def _at(at_ns: int) -> Html:
+    return Html(escape(_time(iso_from_ns(at_ns))))
 
 
 def _time(iso: str) -> str:

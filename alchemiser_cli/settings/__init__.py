@@ -13,6 +13,7 @@ from alchemiser_cli.settings.sections import (
     LogSettings,
     MarketSettings,
     NotificationChannel,
+    OptionsSettings,
     PreflightSettings,
     QualitySettings,
     RegistrySettings,
@@ -23,6 +24,7 @@ from alchemiser_cli.settings.sections import (
     TelemetrySettings,
     TopicSettings,
     TrackingSettings,
+    TrainingSettings,
 )
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "LogSettings",
     "MarketSettings",
     "NotificationChannel",
+    "OptionsSettings",
     "PreflightSettings",
     "QualitySettings",
     "RegistrySettings",
@@ -48,4 +51,5 @@ __all__ = [
     "TelemetrySettings",
     "TopicSettings",
     "TrackingSettings",
+    "TrainingSettings",
 ]

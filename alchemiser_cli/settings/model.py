@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     quality: sections.QualitySettings = sections.QualitySettings()
     tracking: sections.TrackingSettings = sections.TrackingSettings()
     market: sections.MarketSettings = sections.MarketSettings()
+    options: sections.OptionsSettings = sections.OptionsSettings()
+    training: sections.TrainingSettings = sections.TrainingSettings()
     shm: sections.ShmSettings = sections.ShmSettings()
     preflight: sections.PreflightSettings = sections.PreflightSettings()
     signing: sections.SigningSettings = sections.SigningSettings()
@@ -117,6 +119,11 @@ class Settings(BaseSettings):
     def models_folder(self) -> Path:
         """Where model artefacts live."""
         return self.home / "models"
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where training runs keep their checkpoints and metrics."""
+        return self.home / "runs"
 
     @property
     def state_url(self) -> str:

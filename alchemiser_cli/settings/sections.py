@@ -24,6 +24,7 @@ __all__ = [
     "LogSettings",
     "MarketSettings",
     "NotificationChannel",
+    "OptionsSettings",
     "PreflightSettings",
     "QualityRule",
     "QualitySettings",
@@ -35,6 +36,7 @@ __all__ = [
     "TelemetrySettings",
     "TopicSettings",
     "TrackingSettings",
+    "TrainingSettings",
 ]
 
 
@@ -276,6 +278,76 @@ class MarketSettings(Section):
 
     dataset: str = Field("sp500", description="Dataset used where none is named.")
     calendar: str = Field("XNYS", description="Exchange calendar (ISO 10383 code).")
+
+
+class OptionsSettings(Section):
+    """The options that are traded, their prices and costs, and the account that trades them."""
+
+    initial_balance: float = Field(1_000_000.0, gt=0, description="Cash at an episode's start.")
+    max_contracts: int = Field(10, ge=1, description="Contracts that an action of 1 asks for.")
+    multiplier: int = Field(100, ge=1, description="Units of the underlying in one contract.")
+    commission: float = Field(0.65, ge=0, description="Commission of one contract, a side.")
+    spread: float = Field(
+        0.01, ge=0, lt=1, description="Half the bid-ask spread at the money, as a share of mid."
+    )
+    min_spread: float = Field(0.05, ge=0, description="Least half spread of one unit.")
+    strike_step: float = Field(
+        0.025, gt=0, le=0.2, description="Distance of strikes, as a share of spot at listing."
+    )
+    risk_free_rate: float = Field(0.02, ge=-0.1, le=0.5, description="Continuous rate a year.")
+    dividend_yield: float = Field(0.015, ge=0, le=0.5, description="Continuous yield a year.")
+    skew: float = Field(
+        -0.18, ge=-1, le=1, description="Slope of the smile: share of volatility by a deviation."
+    )
+    curvature: float = Field(
+        0.04, ge=0, le=1, description="Curvature of the smile: share by its square."
+    )
+    term_slope: float = Field(
+        1.0, ge=0, le=2, description="How much the tenors revert to the mean; 0: all are alike."
+    )
+    mean_volatility: float = Field(
+        0.19, gt=0, le=5, description="Volatility to which that of longer tenors reverts."
+    )
+    episode_steps: int = Field(252, ge=1, description="Steps of a training episode.")
+
+
+class TrainingSettings(Section):
+    """How a policy is trained."""
+
+    preset: Literal["small", "base"] = Field("small", description="Size of the network.")
+    timesteps: int = Field(100_000, ge=1, description="Environment steps of a run.")
+    seed: int = Field(1, ge=0, lt=2**32, description="Seed of everything random.")
+    environments: int = Field(
+        16, ge=1, le=4_096, description="Environments that step side by side; one update a step."
+    )
+    learning_rate: float = Field(1e-4, gt=0, lt=1, description="Learning rate of Adam.")
+    buffer_size: int = Field(200_000, ge=1_000, description="Transitions that are kept.")
+    batch_size: int = Field(256, ge=1, description="Transitions of one update.")
+    learning_starts: int = Field(
+        1_000, ge=0, description="Steps of random actions before the first update."
+    )
+    tau: float = Field(0.005, gt=0, le=1, description="Polyak coefficient of the targets.")
+    gamma: float = Field(0.99, ge=0, le=1, description="Discount of a step.")
+    action_noise: float = Field(0.1, ge=0, description="Deviation of the exploration's noise.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU, if any.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Of the encoder's matrices; auto: what is faster on this machine."
+    )
+    threads: int | None = Field(
+        None, ge=1, description="Threads of PyTorch; unset: one for each core."
+    )
+    holdout: float = Field(
+        0.25, gt=0, lt=1, description="Share of the data, at its end, that is never trained on."
+    )
+    purge_steps: int = Field(
+        64, ge=0, description="Steps left out between training and held-out data."
+    )
+    evaluate_every: int = Field(
+        25_000, ge=1, description="Environment steps between evaluations during a run."
+    )
+    checkpoint_every: int = Field(
+        25_000, ge=1, description="Environment steps between checkpoints."
+    )
 
 
 class ShmSettings(Section):

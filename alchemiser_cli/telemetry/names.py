@@ -14,6 +14,7 @@ __all__ = [
     "DEAD_LETTERS",
     "EMIT_LATENCY_SECONDS",
     "ENQUEUE_DELAY_SECONDS",
+    "ENVIRONMENT_FAULTS",
     "ERRORS",
     "FAILED",
     "FEED_NOT_DELIVERED",
@@ -276,6 +277,12 @@ SHM_PUBLISHED = Metric(
     "Generations that a segment's writer published.",
     ("segment",),
 )
+ENVIRONMENT_FAULTS = Metric(
+    "trading_env_data_faults_total",
+    "counter",
+    "Faults of the data that trading environments met, by the name of their log line.",
+    ("event",),
+)
 BUILD_INFO = Metric(
     "alchemiser_build_info",
     "gauge",
@@ -318,6 +325,7 @@ METRICS = (
     SHM_READ_RETRIES,
     SHM_CHECKSUM_FAILURES,
     SHM_PUBLISHED,
+    ENVIRONMENT_FAULTS,
     BUILD_INFO,
 )
 

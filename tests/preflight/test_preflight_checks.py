@@ -1,15 +1,19 @@
 """Each check finds what it is there to find, and says what to do."""
 
-import hashlib
 import http.server
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 
-import msgspec
+import numpy as np
 import pytest
 
+from alchemiser_cli.clock import ManualClock
 from alchemiser_cli.preflight import runtime
+from alchemiser_cli.rl.artefacts import Canary, Origin, save_artefact
+from alchemiser_cli.rl.observation import observation_schema_hash
 from alchemiser_cli.streaming import ClockSkew, serve
 from alchemiser_cli.streaming.registry import open_registry
 
@@ -286,15 +290,23 @@ def test_a_segment_that_others_can_read_is_found(outcome, tmp_path):
 
 @pytest.fixture
 def model(home):
-    """A model artefact with a true passport."""
-    folder = home / "models" / "momentum"
-    folder.mkdir(parents=True)
-    (folder / "weights.safetensors").write_bytes(b"weights")
-    digest = hashlib.sha256(b"weights").hexdigest()
-    (folder / "passport.json").write_bytes(
-        msgspec.json.encode({"sha256": {"weights.safetensors": digest}, "seed": 7})
-    )
-    return folder
+    """A model artefact that goes with this version; ``made_for`` other observations on request."""
+
+    def make(made_for=None):
+        origin = Origin(
+            kind="td3",
+            algorithm="TD3",
+            observation_schema_hash=made_for or observation_schema_hash(),
+            architecture={},
+            settings={},
+            seeds={},
+        )
+        canary = Canary(np.zeros((1, 2), "f4"), np.zeros((1, 1), "f4"))
+        weights = {"w": np.arange(3, dtype="f4")}
+        models = home / "models"
+        return save_artefact(models, "momentum", weights, canary, origin, ManualClock()).folder
+
+    return make
 
 
 STRATEGY = "strategies.fast.model=models/momentum"
@@ -309,24 +321,71 @@ def test_a_strategy_without_its_model_is_found(outcome, environment, expected):
     assert (result.result, result.code) == (expected, "model-not-found")
 
 
+@pytest.mark.provokes("model-not-found")
+def test_a_model_outside_the_folder_of_models_is_none(outcome, home):
+    home.mkdir()
+    result = outcome("models", "strategies' models exist", "strategies.fast.model=../../etc")
+    assert result.code == "model-not-found"
+    assert "is no name of a model" in result.detail
+
+
 @pytest.mark.parametrize("name", ["momentum", "models/momentum"])
-def test_both_forms_of_a_models_name_lead_to_it(outcome, model, name):
-    result = outcome("models", "strategies' models verify", f"strategies.fast.model={name}")
-    assert result.result == "success"
+@pytest.mark.parametrize("check", ["strategies' models verify", "strategies' models fit"])
+def test_both_forms_of_a_models_name_lead_to_it(outcome, model, name, check):
+    model()
+    assert outcome("models", check, f"strategies.fast.model={name}").result == "success"
 
 
 @pytest.mark.provokes("model-corrupt")
 @pytest.mark.parametrize("fault", ["edited", "missing", "no passport", "outside"])
 def test_a_model_that_does_not_match_its_passport_is_found(outcome, model, fault):
+    folder = model()
+    passport = folder / "passport.json"
     if fault == "edited":
-        (model / "weights.safetensors").write_bytes(b"weightS")
+        (folder / "weights.safetensors").write_bytes(b"weightS")
     elif fault == "missing":
-        (model / "weights.safetensors").unlink()
+        (folder / "weights.safetensors").unlink()
     elif fault == "no passport":
-        (model / "passport.json").unlink()
+        passport.unlink()
     else:
-        (model / "passport.json").write_text('{"sha256": {"../../../etc/passwd": "0"}}')
+        known = json.loads(passport.read_text())
+        passport.write_text(json.dumps({**known, "sha256": {"../../../etc/passwd": "0"}}))
     assert outcome("models", "strategies' models verify", STRATEGY).code == "model-corrupt"
+    fits = outcome("models", "strategies' models fit", STRATEGY)
+    assert fits.result == "skipped"
+
+
+@pytest.mark.provokes("model-incompatible")
+@pytest.mark.parametrize(
+    ("environment", "expected"), [("development", "warning"), ("paper", "error")]
+)
+def test_a_model_for_other_observations_is_found(outcome, model, environment, expected):
+    model(made_for="0" * 64)
+    result = outcome("models", "strategies' models fit", STRATEGY, f"environment={environment}")
+    assert (result.result, result.code) == (expected, "model-incompatible")
+
+
+def test_models_are_checked_without_a_library_of_learning(model, home):
+    model()
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from alchemiser_cli.checks import run_checks\n"
+        "from alchemiser_cli.clock import ManualClock\n"
+        "from alchemiser_cli.preflight.report import checks_of\n"
+        "from alchemiser_cli.preflight.setup import Setup\n"
+        "from alchemiser_cli.settings.resolve import Request, resolve\n"
+        f"request = Request(profile=None, home=Path({str(home)!r}), "
+        f"assignments=({STRATEGY!r},), environ={{}})\n"
+        "setup = Setup(resolve(request), ManualClock())\n"
+        "print([one.result for one in run_checks(checks_of(setup, ['models']), ManualClock())])\n"
+        "print([one for one in ('torch', 'safetensors', 'gymnasium', 'mlflow') "
+        "if one in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "['success', 'success', 'success']\n[]\n", done.stderr
 
 
 # --- tracking

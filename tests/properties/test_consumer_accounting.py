@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, Producer, TopicPartition
 from alchemiser_cli.clock import SystemClock
 from alchemiser_cli.errors import DeadLetterStormError, DeliveryFailedError
 from alchemiser_cli.market.ticks import Tick
-from alchemiser_cli.pipeline import ConsumeLimits, consume_ticks
+from alchemiser_cli.pipeline.streams import ConsumeLimits, consume_ticks
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.settings.sections import RegistrySettings
 from alchemiser_cli.streaming import Cluster, TickEncoder, open_registry, value_subject

@@ -1,13 +1,11 @@
 """Real parts: an embedded Kafka, a folder registry, a system clock."""
 
 import asyncio
-import logging
 import socket
 
 import pytest
 
 from alchemiser_cli.clock import SystemClock
-from alchemiser_cli.logs.channels import ROOT
 from alchemiser_cli.market.ticks import Tick
 from alchemiser_cli.settings.sections import ConsumerSettings, RegistrySettings
 from alchemiser_cli.streaming import (
@@ -113,27 +111,6 @@ def make_consumer(kafka, kafka_settings, registry, clock):
         )
 
     return make
-
-
-class _Records(logging.Handler):
-    def __init__(self):
-        super().__init__()
-        self.events = []
-
-    def emit(self, record):
-        self.events.append(record.msg)
-
-
-@pytest.fixture
-def logs():
-    """What was logged, as a list of events with their fields."""
-    root = logging.getLogger(ROOT)
-    records, level = _Records(), root.level
-    root.addHandler(records)
-    root.setLevel(logging.INFO)
-    yield records.events
-    root.removeHandler(records)
-    root.setLevel(level)
 
 
 @pytest.fixture

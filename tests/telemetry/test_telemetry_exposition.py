@@ -62,6 +62,7 @@ LABELS = {
     n.SHM_READ_RETRIES: {"segment": "policy"},
     n.SHM_CHECKSUM_FAILURES: {"segment": "policy"},
     n.SHM_PUBLISHED: {"segment": "policy"},
+    n.ENVIRONMENT_FAULTS: {"event": "trading_env_obs_nan_or_inf"},
 }
 OF_THE_PROCESS = [metric for metric in METRICS if metric not in (n.BUILD_INFO, n.STATE_UP)]
 GROUP = {

@@ -8,6 +8,7 @@ from tools import doc_regions, generate_docs
 from tools.doc_regions import masked, region
 from tools.generate_completions import completion_texts
 from tools.generated import settle
+from tools.markdown import table
 
 
 def test_a_stale_file_fails_the_check_and_is_left_alone(tmp_path, capsys):
@@ -133,3 +134,34 @@ def test_completions_in_the_repository_are_fresh(pytestconfig):
 def test_bash_accepts_its_completion(pytestconfig):
     script = pytestconfig.rootpath / "completions" / "alchemiser.bash"
     subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_the_observation_is_listed_column_by_column_with_its_hash():
+    from alchemiser_cli.rl.observation import FEATURES, observation_schema_hash
+
+    text = region("observation")
+    assert all(f"| {one.index} | `{one.name}` | {one.source} |" in text for one in FEATURES)
+    assert text.endswith(f"Schema hash: `{observation_schema_hash()}`\n")
+
+
+def test_every_law_of_the_environment_has_its_row():
+    from alchemiser_cli.rl.audit import AUDITS
+
+    text = region("audits")
+    assert all(f"| `{audit.name}` | {audit.law} |" in text for audit in AUDITS)
+
+
+def test_every_question_of_the_verdict_says_what_is_needed():
+    text = region("verdict")
+    assert "| steps that were judged | at least 250 | `too_few_steps` |" in text
+    assert text.count("`no_edge_over_") == 4
+    assert "| runs that lost half of their balance | at most 0 | `ruined` |" in text
+
+
+def test_networks_and_searched_settings_are_those_of_the_program():
+    assert "| `base` | 256 | 8 | 4 | 1024 | 512 | 256-256 |" in region("networks")
+    assert "| `training.batch_size` | 64, 128, 256, 512 |" in region("search")
+
+
+def test_a_bar_within_a_cell_does_not_end_it():
+    assert table(["a"], [["x|y"]]) == "| a |\n| --- |\n| x\\|y |\n"

@@ -30,12 +30,12 @@ def make(pytestconfig):
 def test_help_is_the_default_and_lists_every_public_target(make):
     listed = {line.split()[1] for line in make().splitlines() if line.startswith("  make ")}
     assert listed == {
-        *("help", "demo", "test", "lint", "bench", "crash", "clean"),
+        *("help", "demo", "demo-train", "test", "lint", "bench", "crash", "clean"),
         *("docs", "docs-check", "completions", "completions-check"),
     }
 
 
-@pytest.mark.parametrize("target", ["test", "bench", "crash", "demo"])
+@pytest.mark.parametrize("target", ["test", "bench", "crash", "demo", "demo-train"])
 def test_arguments_reach_the_program(make, target):
     assert "-k consumer" in make("--dry-run", target, "ARGS=-k consumer")
 

@@ -91,7 +91,7 @@ def findings(root: Path, files: dict[str, str]) -> list[tuple[str, int]]:
             "producers-in-streaming",
         ),
         (
-            "alchemiser_cli/pipeline.py",
+            "alchemiser_cli/pipeline/streams.py",
             "from confluent_kafka import Producer\nProducer({})\n",
             "producers-in-streaming",
         ),
@@ -134,7 +134,7 @@ def test_a_planted_violation_is_found(tmp_path, path, text, rule):
             "from confluent_kafka import Producer\nProducer({}).produce('t', b'x')\n",
         ),
         (
-            "alchemiser_cli/pipeline.py",
+            "alchemiser_cli/pipeline/streams.py",
             "from alchemiser_cli.streaming import AcknowledgedProducer\nAcknowledgedProducer()\n",
         ),
         ("tests/test_a.py", "def test(producer): producer.produce('t', b'x')\n"),

@@ -36,7 +36,10 @@ def open_sp500() -> Dataset:
     close is the same in every row. The event time is the session's close at 16:00 in New York,
     also for the 45 sessions that closed at 13:00. Implied volatility is the day's VIX close
     (published at 16:15) divided by 100, where the package has one; elsewhere it is an
-    exponentially weighted volatility of past returns, which runs lower than an implied one.
+    exponentially weighted volatility of past returns, which runs lower than an implied one. It is
+    raised by the median ratio of the two over the sessions that have both: without the premium of
+    implied volatility, options would be cheap in the years before 2014 and dear after them. That
+    one number looks ahead.
 
     Raises:
         ExtraMissingError: ``extra-missing``, where ``arch`` is not installed.
@@ -54,13 +57,14 @@ def open_sp500() -> Dataset:
     implied = _vix(folder / VIX_FILE, bars.event_time_ns)
     quoted = np.isfinite(implied)
     realised = realised_volatility(bars.high, bars.low, bars.price)
+    premium = float(np.median(implied[quoted] / realised[quoted]))
     return Dataset(
         name="sp500",
         description=(
             f"Daily bars of the S&P 500 index, {len(quoted):,} sessions at their 16:00 New York "
             f"close. Implied volatility is the VIX on {quoted.sum():,} sessions (2014 to 2018) "
             f"and, on the {(~quoted).sum():,} without one, a RiskMetrics volatility of past "
-            "returns (decay 0.94, 252 sessions a year)."
+            f"returns (decay 0.94, 252 sessions a year) times {premium:.2f}, their median ratio."
         ),
         kind=rows.kind,
         instruments=rows.instruments,
@@ -74,7 +78,7 @@ def open_sp500() -> Dataset:
         columns=dataclasses.replace(
             bars,
             event_time_ns=_new_york_close(bars.event_time_ns),
-            implied_volatility=np.where(quoted, implied, realised),
+            implied_volatility=np.where(quoted, implied, realised * premium),
         ),
     )
 

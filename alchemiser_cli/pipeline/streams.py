@@ -1,4 +1,4 @@
-"""The one place that wires market data into streaming: datasets in, handled ticks out."""
+"""Market data wired into streaming: datasets in, handled ticks out."""
 
 import asyncio
 from collections.abc import Callable, Iterator

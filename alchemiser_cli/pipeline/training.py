@@ -1,0 +1,148 @@
+"""Training wired to the weight bus, and models judged with what they were trained with."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy.typing as npt
+
+from alchemiser_cli.clock import Clock
+from alchemiser_cli.rl.artefacts import Artefact, Passport, load_artefact
+from alchemiser_cli.rl.artefacts.saving import EVALUATION
+from alchemiser_cli.rl.dynamics import FIRST_ROW
+from alchemiser_cli.rl.evaluation import EvaluationReport, evaluate
+from alchemiser_cli.rl.observation import observation_schema, observation_schema_hash
+from alchemiser_cli.rl.td3.acting import load_actor
+from alchemiser_cli.rl.td3.presets import Architecture
+from alchemiser_cli.rl.training import OptionsPlace, TrainingRequest, settings_hash
+from alchemiser_cli.settings import OptionsSettings, Settings, TrainingSettings
+from alchemiser_cli.shm import Canary, Provenance, WeightSegment, WeightWriter
+from alchemiser_cli.telemetry import SILENT, Telemetry
+
+__all__ = ["WeightPublisher", "evaluate_model", "publisher", "stored_evaluation"]
+
+Array = npt.NDArray[Any]
+
+
+class WeightPublisher:
+    """Publishes the weights of one run to a shared-memory segment, each with its canary.
+
+    The segment is made, or its lease taken, with the first weights.
+    """
+
+    def __init__(self, bus: WeightSegment) -> None:
+        """Take the segment; nothing of it is touched before there are weights."""
+        self._bus = bus
+        self._provenance = Provenance()
+        self._writer: WeightWriter | None = None
+
+    def began(self, run_id: str) -> None:
+        """Name the run that the weights come from; for ``TrainingWatch.on_begin``."""
+        self._provenance = Provenance(training_run=run_id)
+
+    def publish(
+        self, weights: Mapping[str, Array], observations: Array, actions: Array, step: int
+    ) -> None:
+        """Publish one generation; for ``TrainingWatch.on_weights``.
+
+        Raises:
+            SegmentWriterAliveError: ``segment-writer-alive``, and what a writer raises.
+        """
+        canary = Canary(observations, actions)
+        if self._writer is None:
+            self._writer = self._bus.writer(weights, canary=canary, provenance=self._provenance)
+        self._writer.publish(weights, canary=canary, step=step)
+
+    def close(self) -> None:
+        """Give the lease back; the segment stays for its readers."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+@contextmanager
+def publisher(
+    settings: Settings, segment: str, clock: Clock, telemetry: Telemetry = SILENT
+) -> Iterator[WeightPublisher]:
+    """Yield what publishes the weights of a training run to the segment of this name."""
+    bus = WeightSegment(
+        settings.shm,
+        segment,
+        clock,
+        observation_schema=observation_schema(),
+        telemetry=telemetry,
+    )
+    publishing = WeightPublisher(bus)
+    try:
+        yield publishing
+    finally:
+        publishing.close()
+
+
+def evaluate_model(
+    settings: Settings,
+    model: str,
+    *,
+    dataset: str | None = None,
+    folds: int = 4,
+    trials: int = 1,
+) -> tuple[Artefact, EvaluationReport]:
+    """Judge a model anew, with the options and costs that it was trained with.
+
+    On its own data only what it never saw is judged; another ``dataset`` is judged as a whole,
+    and nobody can tell there whether the model saw the same days.
+
+    Raises:
+        ModelNotFoundError: ``model-not-found``.
+        ModelCorruptError: ``model-corrupt``.
+        ModelIncompatibleError: ``model-incompatible``.
+        ChainDataError: ``chain-data-insufficient``, and what ``open_chains`` raises.
+    """
+    artefact = load_artefact(
+        settings.models_folder, model, observation_schema_hash=observation_schema_hash()
+    )
+    passport = artefact.passport
+    request = _request_of(passport)
+    elsewhere = replace(request, dataset=dataset, symbol=None) if dataset else request
+    place = OptionsPlace(elsewhere)
+    own = passport.data is not None and passport.data.sha256 == place.data_sha256
+    actor = load_actor(msgspec.convert(passport.architecture, Architecture), artefact.weights)
+    report = evaluate(
+        lambda seen, _env: actor.act(seen),
+        place.chains,
+        request.options,
+        first_row=place.held_out_rows[0] if own else FIRST_ROW,
+        trained_rows=place.trained_rows if own else None,
+        folds=folds,
+        trials=trials,
+        purge_steps=request.training.purge_steps,
+        weights=artefact.weights,
+        model=passport.name,
+        settings_hash=settings_hash(request),
+    )
+    return artefact, report
+
+
+def stored_evaluation(settings: Settings, model: str) -> EvaluationReport:
+    """Return the evaluation in a model's artefact, or judge it now; raises as ``evaluate_model``.
+
+    A model without held-out data of its own cannot be judged here.
+    """
+    artefact = load_artefact(
+        settings.models_folder, model, observation_schema_hash=observation_schema_hash()
+    )
+    file = artefact.folder / EVALUATION
+    if EVALUATION in artefact.passport.sha256:
+        return msgspec.json.decode(file.read_bytes(), type=EvaluationReport)
+    return evaluate_model(settings, model)[1]
+
+
+def _request_of(passport: Passport) -> TrainingRequest:
+    held = passport.settings
+    return TrainingRequest(
+        "" if passport.data is None else passport.data.dataset,
+        OptionsSettings(**held["options"]),
+        TrainingSettings(**held["training"]),
+        None if passport.data is None else passport.data.symbol,
+    )
