@@ -20,6 +20,7 @@ from alchemiser_cli.commands.train_options import (
     resumed_request,
 )
 from alchemiser_cli.render.output import show
+from alchemiser_cli.render.progress import progress_bar
 
 __all__ = ["app"]
 
@@ -76,13 +77,15 @@ def td3(
 ) -> None:
     """Train a TD3 policy with a transformer, judge it on held-out data, and save it.
 
-    The run's checkpoints lie in HOME/runs; one that was interrupted or killed goes on exactly
-    with --resume. The model goes to HOME/models with its passport, verdict and report. A policy
-    without an edge over the baselines is saved, and not promotable.
+    First the environment is held to its laws (see `train audit`); where one is broken, nothing is
+    trained. The run's checkpoints lie in HOME/runs; one that was interrupted or killed goes on
+    exactly with --resume. The model goes to HOME/models with its passport, verdict and report. A
+    policy without an edge over the baselines is saved, and not promotable.
     """
-    from alchemiser_cli.pipeline.training import publisher
+    from alchemiser_cli.pipeline.training import audit_market, publisher
     from alchemiser_cli.render.evaluation_html import evaluation_html
     from alchemiser_cli.render.training import training_progress, training_view
+    from alchemiser_cli.rl.audit import require
     from alchemiser_cli.rl.training import TrainingWatch, train
 
     invocation: Invocation = context.obj
@@ -101,6 +104,9 @@ def td3(
         given = {"--dataset": dataset, "--symbol": symbol, "--env": env, "--seed": seed}
         request = resumed_request(settings, resume, timesteps, given | {"--preset": preset})
     clock = invocation.clock
+    if resume is None and request.gym_id is None:
+        with progress_bar("auditing") as advance:
+            require(audit_market(request, clock, on_progress=advance))
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signal())
         watch = TrainingWatch(

@@ -8,7 +8,7 @@ import typer
 from alchemiser_cli.commands.invocation import Invocation
 from alchemiser_cli.commands.model_names import ModelArgument, ModelsArgument
 from alchemiser_cli.commands.options import OutputOption
-from alchemiser_cli.commands.train_options import DatasetOption, SymbolOption
+from alchemiser_cli.commands.train_options import DatasetOption, SymbolOption, request_of
 from alchemiser_cli.render.output import show
 from alchemiser_cli.render.progress import progress_bar, progress_status
 
@@ -96,31 +96,14 @@ def audit(
 
     Exits with 1 and says what broke where a law is broken.
     """
-    from alchemiser_cli.market.chains import open_chains
+    from alchemiser_cli.pipeline.training import audit_market
     from alchemiser_cli.render.environment_audit import environment_audit_view
-    from alchemiser_cli.rl.audit import AUDITS, audit_environment, require
-    from alchemiser_cli.rl.environment import TradingEnvironment
-    from alchemiser_cli.rl.vec_env import TradingVecEnv
+    from alchemiser_cli.rl.audit import require
 
     invocation: Invocation = context.obj
     settings = invocation.start_logs()
-    chains = open_chains(dataset or settings.market.dataset, settings.options, symbol=symbol)
-    done = 0
+    request = request_of(settings, dataset=dataset, symbol=symbol)
     with progress_bar("auditing") as advance:
-
-        def tick(_outcome: object) -> None:
-            nonlocal done
-            done += 1
-            advance(done, len(AUDITS))
-
-        report = audit_environment(
-            TradingEnvironment,
-            TradingVecEnv,
-            chains,
-            settings.options,
-            seed=seed,
-            clock=invocation.clock,
-            on_outcome=tick,
-        )
+        report = audit_market(request, invocation.clock, seed=seed, on_progress=advance)
     show(environment_audit_view(report), output)
     require(report)

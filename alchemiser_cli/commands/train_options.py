@@ -57,8 +57,8 @@ def request_of(
     *,
     dataset: str | None,
     symbol: str | None,
-    timesteps: int | None,
-    seed: int | None,
+    timesteps: int | None = None,
+    seed: int | None = None,
     preset: Preset | None = None,
     env: str | None = None,
 ) -> "TrainingRequest":

@@ -1,27 +1,33 @@
 """Training wired to the weight bus, and models judged with what they were trained with."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import msgspec
 import numpy.typing as npt
 
 from alchemiser_cli.clock import Clock
-from alchemiser_cli.rl.artefacts import Artefact, Passport, load_artefact
+from alchemiser_cli.errors import ModelIncompatibleError
+from alchemiser_cli.market.chains import open_chains
+from alchemiser_cli.rl.artefacts import Artefact, Passport, load_artefact, read_passport
 from alchemiser_cli.rl.artefacts.saving import EVALUATION
+from alchemiser_cli.rl.audit import AUDITS, AuditReport, audit_environment
 from alchemiser_cli.rl.dynamics import FIRST_ROW
+from alchemiser_cli.rl.environment import TradingEnvironment
 from alchemiser_cli.rl.evaluation import EvaluationReport, evaluate
 from alchemiser_cli.rl.observation import observation_schema, observation_schema_hash
 from alchemiser_cli.rl.td3.acting import load_actor
 from alchemiser_cli.rl.td3.presets import Architecture
 from alchemiser_cli.rl.training import OptionsPlace, TrainingRequest, settings_hash
+from alchemiser_cli.rl.vec_env import TradingVecEnv
 from alchemiser_cli.settings import OptionsSettings, Settings, TrainingSettings
 from alchemiser_cli.shm import Canary, Provenance, WeightSegment, WeightWriter
 from alchemiser_cli.telemetry import SILENT, Telemetry
 
-__all__ = ["WeightPublisher", "evaluate_model", "publisher", "stored_evaluation"]
+__all__ = ["WeightPublisher", "audit_market", "evaluate_model", "publisher", "stored_evaluation"]
 
 Array = npt.NDArray[Any]
 
@@ -61,6 +67,34 @@ class WeightPublisher:
             self._writer.close()
 
 
+def _unseen(_done: int, _total: int) -> None:
+    pass
+
+
+def audit_market(
+    request: TrainingRequest,
+    clock: Clock,
+    *,
+    seed: int = 1,
+    on_progress: Callable[[int, int], None] = _unseen,
+) -> AuditReport:
+    """Hold the environment over the request's market to its laws; ``on_progress`` counts them.
+
+    Raises:
+        ChainDataError: ``chain-data-insufficient``, and what ``open_chains`` raises.
+    """
+    done = count(1)
+    return audit_environment(
+        TradingEnvironment,
+        TradingVecEnv,
+        open_chains(request.dataset, request.options, symbol=request.symbol),
+        request.options,
+        seed=seed,
+        clock=clock,
+        on_outcome=lambda _: on_progress(next(done), len(AUDITS)),
+    )
+
+
 @contextmanager
 def publisher(
     settings: Settings, segment: str, clock: Clock, telemetry: Telemetry = SILENT
@@ -90,19 +124,20 @@ def evaluate_model(
 ) -> tuple[Artefact, EvaluationReport]:
     """Judge a model anew, with the options and costs that it was trained with.
 
+    ``trials`` never falls below that of the evaluation in its artefact: who forgets how many
+    policies were tried takes chance for skill.
+
     On its own data only what it never saw is judged; another ``dataset`` is judged as a whole,
     and nobody can tell there whether the model saw the same days.
 
     Raises:
         ModelNotFoundError: ``model-not-found``.
         ModelCorruptError: ``model-corrupt``.
-        ModelIncompatibleError: ``model-incompatible``.
+        ModelIncompatibleError: ``model-incompatible``, also for one of another environment.
         ChainDataError: ``chain-data-insufficient``, and what ``open_chains`` raises.
     """
-    artefact = load_artefact(
-        settings.models_folder, model, observation_schema_hash=observation_schema_hash()
-    )
-    passport = artefact.passport
+    artefact = _of_options(settings, model)
+    passport, stored = artefact.passport, _stored(artefact)
     request = _request_of(passport)
     elsewhere = replace(request, dataset=dataset, symbol=None) if dataset else request
     place = OptionsPlace(elsewhere)
@@ -115,7 +150,7 @@ def evaluate_model(
         first_row=place.held_out_rows[0] if own else FIRST_ROW,
         trained_rows=place.trained_rows if own else None,
         folds=folds,
-        trials=trials,
+        trials=max(trials, 0 if stored is None else stored.judged.trials),
         purge_steps=request.training.purge_steps,
         weights=artefact.weights,
         model=passport.name,
@@ -125,17 +160,33 @@ def evaluate_model(
 
 
 def stored_evaluation(settings: Settings, model: str) -> EvaluationReport:
-    """Return the evaluation in a model's artefact, or judge it now; raises as ``evaluate_model``.
+    """Return the evaluation in a model's artefact, or judge it now.
 
-    A model without held-out data of its own cannot be judged here.
+    Raises as ``evaluate_model``.
     """
-    artefact = load_artefact(
+    return _stored(_of_options(settings, model)) or evaluate_model(settings, model)[1]
+
+
+def _stored(artefact: Artefact) -> EvaluationReport | None:
+    if EVALUATION not in artefact.passport.sha256:
+        return None
+    content = (artefact.folder / EVALUATION).read_bytes()
+    return msgspec.json.decode(content, type=EvaluationReport)
+
+
+def _of_options(settings: Settings, model: str) -> Artefact:
+    """Load a model that trades options."""
+    folder, passport = read_passport(settings.models_folder, model)
+    if passport.environment != "options":
+        raise ModelIncompatibleError(
+            f"model {folder.name} does not trade options",
+            why=f"It was trained in {passport.environment}, which has no held-out data.",
+            next_step="Evaluate models that were trained on a dataset: alchemiser model list",
+            context={"model": folder.name, "environment": passport.environment},
+        )
+    return load_artefact(
         settings.models_folder, model, observation_schema_hash=observation_schema_hash()
     )
-    file = artefact.folder / EVALUATION
-    if EVALUATION in artefact.passport.sha256:
-        return msgspec.json.decode(file.read_bytes(), type=EvaluationReport)
-    return evaluate_model(settings, model)[1]
 
 
 def _request_of(passport: Passport) -> TrainingRequest:

@@ -24,7 +24,7 @@ def environments_view(speed: "EnvironmentSpeed") -> View:
         ),
     ]
     columns = ("environment", "steps a second", "to ordinary")
-    title = f"Medians of {speed.rounds} rounds, in turns"
+    title = f"Medians of {speed.rounds} {'round' if speed.rounds == 1 else 'rounds'}, by turns"
     return View(
         msgspec.to_builtins(speed),
         [TableBlock(columns, rows, title=title, right=frozenset(columns[1:]))],

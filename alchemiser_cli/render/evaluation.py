@@ -21,6 +21,9 @@ from alchemiser_cli.rl.evaluation import POLICY, Comparison, EvaluationReport, V
 
 __all__ = ["comparison_view", "evaluation_document", "evaluation_view"]
 
+# So that the table fits into a hundred columns; its title says that they are those of a year.
+_SHORT = {"return a year": "return", "costs a year": "costs"}
+
 
 def evaluation_document(report: EvaluationReport) -> dict[str, Any]:
     """Return the evaluation as a part of another document: all of it but its long curves."""
@@ -35,6 +38,7 @@ def evaluation_view(report: EvaluationReport) -> View:
         f"{judged.steps:,} held-out steps, {judged.begins[:10]} to {judged.ends[:10]}, "
         f"{len(report.folds)} folds"
     )
+    columns = [_SHORT.get(name, name) for name in PERFORMANCE_COLUMNS]
     totals = [performance_row(name, one) for name, one in report.total.items()]
     names = list(report.total)
     folds = [
@@ -57,7 +61,7 @@ def evaluation_view(report: EvaluationReport) -> View:
     ]
     confidence = f"{report.thresholds.confidence:.0%}"
     blocks: list[Block] = [
-        _table(("account", *PERFORMANCE_COLUMNS), totals, title),
+        _table(("account", *columns), totals, f"{title}; return and costs a year"),
         _table(("from", "to", "return", *names), folds, "Sharpe ratio by fold", left=2),
         _table(
             ("baseline", "return a year", "Sharpe", "ahead"),

@@ -33,7 +33,7 @@ def evaluation_html(report: EvaluationReport) -> str:
         f"{escape(judged.ends[:10])}, in {len(report.folds)} folds</p>"
     )
     footer = Html(
-        "Written by <code>alchemiser train evaluate</code>. Each fold starts flat with "
+        "Written by alchemiser. Each fold starts flat with "
         f"{escape(money(judged.initial_balance))}; the baselines pay the same costs and their "
         "orders fill at the same times."
     )
@@ -59,7 +59,7 @@ def _figures(report: EvaluationReport) -> str:
     skill = report.deflated_sharpe >= report.thresholds.min_deflated_sharpe
     return figures(
         [
-            (percent(own.annual_return), "a year", "bad" if own.annual_return < 0 else ""),
+            (percent(own.annual_return), "return a year", "bad" if own.annual_return < 0 else ""),
             (ratio(own.sharpe), "Sharpe ratio", ""),
             (
                 percent(report.deflated_sharpe),

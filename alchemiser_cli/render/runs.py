@@ -27,12 +27,11 @@ def runs_view(runs: Sequence[RunSummary], runs_folder: Path) -> View:
             printable(one.dataset),
             Cell(printable(_state(one)), _STYLES[one.state]),
             _steps(one),
-            _moment(one.started_at),
             printable(one.model or "-"),
         )
         for one in runs[:SHOWN]
     ]
-    columns = ("run", "trained on", "state", "steps", "started", "model")
+    columns = ("run, by its start (UTC)", "trained on", "state", "steps", "model")
     blocks: list[Block] = [TableBlock(columns, rows, right=frozenset({"steps"}))]
     if len(runs) > SHOWN:
         blocks.append(TextBlock(f"{len(runs) - SHOWN:,} older runs are not shown."))
@@ -49,8 +48,3 @@ def _state(run: RunSummary) -> str:
 def _steps(run: RunSummary) -> str:
     made, asked = run.step, run.timesteps or 0
     return f"{made:,}" if made >= asked else f"{made:,} of {asked:,}"
-
-
-def _moment(text: str) -> str:
-    """Shorten ISO 8601 to the second."""
-    return printable(text[:19]).replace("T", " ")

@@ -83,11 +83,12 @@ def _counts(result: SweepResult) -> str:
             (result.complete, "complete"),
             (result.pruned, "pruned"),
             (result.failed, "failed"),
-            (result.running, "still running elsewhere"),
+            (result.running, "not at an end"),
         )
         if number
     ]
-    counted = f"{result.trials:,} trials: {', '.join(parts) or 'none'}."
+    word = "trial" if result.trials == 1 else "trials"
+    counted = f"{result.trials:,} {word}: {', '.join(parts) or 'none'}."
     lines = [f"{counted} All of them count in the deflated Sharpe ratio."]
     if result.best is None:
         lines.append("No trial is complete yet: there is no best one.")

@@ -35,20 +35,20 @@ def training_progress(text: str) -> Iterator[Callable[[Update], None]]:
         yield lambda _update: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
         TextColumn("[dim]{task.fields[figures]}[/dim]"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(text, total=None, figures="")
+        task = progress.add_task(text, total=None, figures="getting ready")
 
         def advance(update: Update) -> None:
             figures = [
-                f"{update.steps_per_s:,.0f} steps/s",
+                f"{update.steps:,} of {update.total:,} steps",
+                f"{update.steps_per_s:,.0f}/s",
                 f"{duration_text(update.seconds_left)} left",
                 *_known("return", update.episode_return),
                 *_known("held-out", update.score),
@@ -75,7 +75,8 @@ def training_view(result: TrainingResult, *, wanted: str | None = None) -> View:
         ("model", result.model or "none: only a checkpoint was written"),
     ]
     if result.published:
-        rows.append(("published", f"{result.published} generations"))
+        plural = "s" if result.published > 1 else ""
+        rows.append(("published", f"{result.published} generation{plural}"))
     rows += _tracked(result)
     blocks: list[Block] = [TableBlock(("training", f"TD3 on {result.dataset}"), rows)]
     document = msgspec.to_builtins(result)
@@ -122,7 +123,9 @@ def _known(name: str, value: float) -> list[str]:
 def _tracked(result: TrainingResult) -> list[tuple[Cell | str, ...]]:
     rows: list[tuple[Cell | str, ...]] = []
     if result.registered is not None:
-        rows.append(("MLflow model", result.registered))
+        known = result.registered.startswith("version ")
+        said, _, _ = result.registered.partition(": ")  # the rest is in the log
+        rows.append(("MLflow model", Cell(said, "" if known else "yellow")))
     if result.tracking is not None and not result.tracking.complete:
         lost = result.tracking.dropped + result.tracking.undelivered
         rows.append(("MLflow", Cell(f"{lost} values not delivered", "yellow")))

@@ -231,7 +231,7 @@ def _unknown(env_id: str, error: Exception) -> GymEnvironmentError:
     meant = f"Did you mean {', '.join(near)}?" if near and not missing else ""
     return GymEnvironmentError(
         f"{env_id} cannot be made by Gymnasium",
-        why=f"{str(error).strip().rstrip('.')}.",
+        why=f"{str(error).strip().rstrip('.?')}.",
         next_step="Install the package that it names."
         if missing
         else meant or "Write an id of Gymnasium, such as Pendulum-v1, or MODULE:ID of your own.",

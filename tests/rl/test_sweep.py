@@ -163,12 +163,12 @@ def test_what_ctrl_c_ended_is_continued_by_the_next_sweep_and_counts_once(home, 
 
 
 def test_a_trial_that_kills_its_process_again_and_again_is_given_up(home, clock):
-    def interrupted(asked_for):
-        raise KeyboardInterrupt
+    def killing(asked_for):
+        raise SystemExit
 
     for _ in range(3):
-        with pytest.raises(KeyboardInterrupt):
-            run(home, interrupted, clock)
+        with pytest.raises(SystemExit):
+            run(home, killing, clock)
     result = run(home, trained, clock, trials=2)
     assert (result.rows[0].state, result.rows[0].attempts) == ("failed", 3)
     assert (result.trials, result.complete) == (2, 1)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from alchemiser_cli.clock import NS_PER_SECOND, ManualClock
+from alchemiser_cli.clock import ManualClock
 from alchemiser_cli.errors import ChainDataError, ModelExistsError
 from alchemiser_cli.rl.artefacts import load_artefact, network_of, verify_artefact
 from alchemiser_cli.rl.observation import observation_schema_hash
@@ -118,7 +118,7 @@ def test_a_time_budget_ends_a_run_with_a_model(home, tiny_network, make_request)
     clock = ManualClock()
     watch = TrainingWatch(
         time_budget_s=5.0,
-        on_weights=lambda *told: clock.advance(told[-1] // 100 * 6 * NS_PER_SECOND),
+        on_weights=lambda *told: clock.advance(told[-1] // 100 * 6),
     )
     result = train(Settings(home=home), make_request(), clock, watch=watch)
     assert (result.stopped_by, result.steps) == ("time-budget", 100)
@@ -150,7 +150,7 @@ def test_progress_is_told_by_the_clock(home, tiny_network, make_request):
     clock, told = ManualClock(), []
 
     def a_second_later():
-        clock.advance(NS_PER_SECOND)
+        clock.advance(1.0)
         return False
 
     watch = TrainingWatch(on_update=told.append, stop=a_second_later)

@@ -16,7 +16,6 @@ from alchemiser_cli.rl.audit.fuzz import fuzz
 from alchemiser_cli.rl.audit.interface import gymnasium_checker, stable_baselines_checker
 from alchemiser_cli.rl.audit.ledger import cash_conservation
 from alchemiser_cli.rl.audit.parity import put_call_parity
-from alchemiser_cli.rl.audit.quiet import quiet
 from alchemiser_cli.rl.audit.repetition import observations_kept, seeded_rollouts
 from alchemiser_cli.rl.audit.report import AuditOutcome, AuditReport
 from alchemiser_cli.rl.audit.rewards import reward_law
@@ -28,6 +27,7 @@ from alchemiser_cli.rl.audit.subject import (
     subject_of,
 )
 from alchemiser_cli.rl.audit.vectorised import vectorised_endings, vectorised_equals_single
+from alchemiser_cli.rl.quiet import quiet
 from alchemiser_cli.settings import OptionsSettings
 
 __all__ = ["AUDITS", "Audit", "audit_environment"]

@@ -32,6 +32,7 @@ from alchemiser_cli.rl.evaluation.resampling import stratified_interval
 from alchemiser_cli.rl.evaluation.rollout import Rollout, joined, roll_out
 from alchemiser_cli.rl.evaluation.sharpe import deflated_sharpe_ratio, sharpe_ratio
 from alchemiser_cli.rl.evaluation.verdict import DEFAULT_THRESHOLDS, Thresholds, pass_verdict
+from alchemiser_cli.rl.quiet import quiet
 from alchemiser_cli.settings import OptionsSettings
 
 __all__ = ["SEEDS", "WalkForward", "evaluate", "report_on", "walk_forward"]
@@ -140,10 +141,7 @@ def walk_forward(
     return WalkForward(
         folds=parts,
         runs=runs,
-        rollouts={
-            name: roll_out(rule, provider, options, runs)
-            for name, rule in {POLICY: decide, **rules}.items()
-        },
+        rollouts=_rollouts({POLICY: decide, **rules}, provider, options, runs),
         event_time_ns=table.event_time_ns[parts[0].first_row : parts[-1].last_row + 1],
         options=options,
     )
@@ -242,3 +240,13 @@ def _scores(walk: WalkForward, name: str, confidence: float) -> Scores:
         runs=tuple(tuple(row) for row in matrix.tolist()),
         interquartile_mean=stratified_interval(matrix, confidence=confidence, seed=0),
     )
+
+
+def _rollouts(
+    rules: Mapping[str, Decide],
+    provider: ChainProvider,
+    options: OptionsSettings,
+    runs: Sequence[Run],
+) -> dict[str, Rollout]:
+    with quiet():  # a rule that ruins itself is in the report
+        return {name: roll_out(rule, provider, options, runs) for name, rule in rules.items()}

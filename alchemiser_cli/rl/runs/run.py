@@ -195,7 +195,7 @@ def continue_run(runs_folder: Path, wanted: str, facts: RunFacts, clock: Clock) 
     try:
         record = open_run(runs_folder, folder.name)
         require_same(record.id, record.facts, facts)
-        _require_more(record, facts)
+        _require_more(folder, record, facts)
         record = msgspec.structs.replace(
             record,
             facts=facts,
@@ -237,9 +237,11 @@ def read_result(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def _require_more(record: RunRecord, now: RunFacts) -> None:
-    began_with, asked = (each.training.get("timesteps", 0) for each in (record.facts, now))
-    if record.state != "finished" or asked > began_with:
+def _require_more(folder: Path, record: RunRecord, now: RunFacts) -> None:
+    """Refuse a finished run that has made all steps asked for; a time budget ends it before."""
+    asked = now.training.get("timesteps", 0)
+    made = (read_result(folder) or {}).get("steps", record.facts.training.get("timesteps", 0))
+    if record.state != "finished" or asked > made:
         return
     raise RunNotResumableError(
         f"run {record.id} is finished",

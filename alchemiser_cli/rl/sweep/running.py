@@ -94,13 +94,16 @@ def _next_trial(opened: OpenStudy, request: SweepRequest, me: Worker, clock: Clo
     return trial
 
 
-def _take_up(opened: OpenStudy, left: FrozenTrial) -> None:
-    """Let the trial ``left`` be continued by who asks next; one process wins it."""
+def _take_up(opened: OpenStudy, left: FrozenTrial, *, asked_to_stop: bool = False) -> None:
+    """Let the trial ``left`` be continued by who asks next; one process wins it.
+
+    An attempt that was asked to stop is no failed one: it may be stopped as often as one likes.
+    """
     try:
         opened.study.tell(left.number, state=TrialState.FAIL)
     except (ValueError, RuntimeError):  # another process was faster
         return
-    attempt = int(left.user_attrs.get(ATTEMPT, 1)) + 1
+    attempt = int(left.user_attrs.get(ATTEMPT, 1)) + (not asked_to_stop)
     _LOG.warning("sweep_trial_left", trial=left.number, run=left.user_attrs.get(RUN))
     if attempt > MAX_ATTEMPTS:
         return
@@ -140,9 +143,10 @@ def _run(
         raise
     except Exception as error:  # noqa: BLE001  whatever a trial raises, the sweep is told
         failure = translated(error, doing=f"run trial {asked.number}")
-    except BaseException:  # Ctrl-C: what was begun is continued by the next process
+    except BaseException as error:  # Ctrl-C: what was begun is continued by the next process
         with contextlib.suppress(StudyUnavailableError), reaching(opened.location):
-            _take_up(opened, _frozen(opened, trial))
+            asked_to_stop = isinstance(error, KeyboardInterrupt)
+            _take_up(opened, _frozen(opened, trial), asked_to_stop=asked_to_stop)
         raise
     for wait_s in TELL_WAITS_S:
         try:

@@ -42,7 +42,8 @@ class WindowEncoder(BaseFeaturesExtractor):
     def forward(self, observations: Tensor) -> Tensor:
         """Return the features of each window."""
         with torch.autocast(observations.device.type, torch.bfloat16, enabled=self.in_bfloat16):
-            rows = self.embed(observations) + self.position
+            rows = self.embed(observations)
+            rows = rows + self.position.to(rows.dtype)
             for block in self.blocks:
                 rows = block(rows)
             rows = self.norm(rows)
@@ -75,10 +76,10 @@ class _Block(nn.Module):
     def _attend(self, rows: Tensor) -> Tensor:
         count, window, width = rows.shape
         split = self.queries_keys_values(rows).view(count, window, 3, self.heads, -1)
-        queries, keys, values = split.permute(2, 0, 3, 1, 4)
+        queries, keys, values = split.permute(2, 0, 3, 1, 4).contiguous()
         # Written out: PyTorch's fused attention takes several times as long on the way back on a
         # CPU in bfloat16, and gains nothing at a window of 16 rows.
-        scores = queries @ keys.transpose(-2, -1) * queries.shape[-1] ** -0.5
-        attended = torch.softmax(scores, dim=-1) @ values
+        scores = queries * queries.shape[-1] ** -0.5 @ keys.transpose(-2, -1)
+        attended = torch.softmax(scores.float(), dim=-1).to(values.dtype) @ values
         merged: Tensor = self.attended(attended.transpose(1, 2).reshape(count, window, width))
         return merged

@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from alchemiser_cli.errors import RunNotResumableError
 from alchemiser_cli.rl.td3.algorithm import SharedEncoderTD3
 
 __all__ = ["restore_algorithm", "take_snapshot"]
+
+LAYOUT = 1
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -31,8 +34,10 @@ def take_snapshot(model: SharedEncoderTD3) -> tuple[Arrays, dict[str, Any]]:
     arrays["smoothing"] = model.smoothing.get_state().numpy()
     arrays["last_observations"] = np.asarray(model.last_observations)
     return arrays, {
+        "layout": LAYOUT,
         "steps": model.num_timesteps,
         "updates": model.updates,
+        "losses": dict(model.losses),
         "exploration": _generator_state(model.exploration),
         "sampling": _generator_state(model.replay_buffer.generator),
     }
@@ -41,7 +46,17 @@ def take_snapshot(model: SharedEncoderTD3) -> tuple[Arrays, dict[str, Any]]:
 def restore_algorithm(
     model: SharedEncoderTD3, arrays: Mapping[str, npt.NDArray[Any]], state: Mapping[str, Any]
 ) -> None:
-    """Make a fresh model of the same settings what the snapshot's was."""
+    """Make a fresh model of the same settings what the snapshot's was.
+
+    Raises:
+        RunNotResumableError: ``run-not-resumable`` for a snapshot of another version.
+    """
+    if state.get("layout") != LAYOUT:
+        raise RunNotResumableError(
+            "the checkpoint was written by another version of alchemiser",
+            why=f"Its layout is {state.get('layout', 'not named')}; this version reads {LAYOUT}.",
+            next_step="Go on with the version that began the run, or start a new one.",
+        )
     tensors = _of(arrays, "policy.")
     with torch.no_grad():
         for name, tensor in _unique(model).items():
@@ -55,6 +70,7 @@ def restore_algorithm(
         optimizer.load_state_dict({"state": held, "param_groups": groups})
     model.replay_buffer.restore(_of(arrays, "replay."))
     model.smoothing.set_state(torch.from_numpy(arrays["smoothing"].copy()))
+    model.losses = dict(state["losses"])
     model.go_on_from(state["steps"], state["updates"], arrays["last_observations"].copy())
     model.exploration.bit_generator.state = _from_text(state["exploration"])
     model.replay_buffer.generator.bit_generator.state = _from_text(state["sampling"])

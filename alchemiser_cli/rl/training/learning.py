@@ -52,7 +52,7 @@ class TrainingWatch:
     ``on_begin`` takes the run's id. ``on_score`` takes the environment step and the score of each
     evaluation on the way, and tells whether the run is not worth going on with. ``on_weights``
     takes the actor's weights, the canary's observations, its actions, and the environment step,
-    at the start, at each evaluation and at the end.
+    at each evaluation and at the end.
     """
 
     on_begin: Callable[[str], None] = _unseen

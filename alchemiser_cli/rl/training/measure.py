@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from gymnasium import spaces
 from stable_baselines3 import TD3
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import NormalActionNoise
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.market.chains import CONTRACTS
-from alchemiser_cli.rl.dynamics import action_space, observation_space
+from alchemiser_cli.rl.observation import LIMIT, OBSERVATION_SHAPE
 from alchemiser_cli.rl.td3.policy import policy_arguments
 from alchemiser_cli.rl.td3.presets import architecture_of
 from alchemiser_cli.rl.td3.replay import WindowReplayBuffer
@@ -29,6 +30,7 @@ from alchemiser_cli.settings import OptionsSettings, TrainingSettings
 __all__ = ["GymRace", "OptionsRace", "buffer_megabytes", "race_on_gym", "race_on_options"]
 
 STOCK_BUFFER = 10_000  # more than it fills in the time; whole observations take 13 kB each
+PUBLISHED_STARTS = 10_000
 FOREVER = 1 << 40
 
 
@@ -100,10 +102,9 @@ def race_on_gym(clock: Clock, *, env_id: str, steps: int, seeds: Sequence[int]) 
 
 def buffer_megabytes(transitions: int, environments: int) -> float:
     """Return what a full replay buffer of default observations takes, in megabytes."""
-    buffer = WindowReplayBuffer(
-        transitions, observation_space(), action_space(), "cpu", environments
-    )
-    return buffer.nbytes / 1e6
+    seen = spaces.Box(-LIMIT, LIMIT, OBSERVATION_SHAPE, np.float32)
+    done = spaces.Box(-1.0, 1.0, (CONTRACTS,), np.float32)
+    return WindowReplayBuffer(transitions, seen, done, "cpu", environments).nbytes / 1e6
 
 
 def _ours(
@@ -167,9 +168,6 @@ def _stock(
         return model.policy.scale_action(model.predict(observations, deterministic=True)[0])
 
     return Side(model.num_timesteps, model._n_updates, taken_s, place.score(act)["score"])  # noqa: SLF001  no public name
-
-
-PUBLISHED_STARTS = 10_000
 
 
 class _Until(BaseCallback):

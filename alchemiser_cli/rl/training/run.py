@@ -11,6 +11,7 @@ from alchemiser_cli.clock import Clock
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.rl.artefacts import weights_hash
 from alchemiser_cli.rl.checkpoints import read_checkpoint, write_checkpoint
+from alchemiser_cli.rl.checkpoints.layout import checkpoint_folders
 from alchemiser_cli.rl.runs import Run, continue_run, new_run, open_run, package_versions
 from alchemiser_cli.rl.tracking import Tracker
 from alchemiser_cli.rl.training.devices import choose_compute
@@ -22,7 +23,7 @@ from alchemiser_cli.rl.training.result import StoppedBy, TrainingResult
 from alchemiser_cli.rl.training.saving import require_free_name, save_model
 from alchemiser_cli.rl.training.session import Session
 from alchemiser_cli.rl.training.stages import stage
-from alchemiser_cli.settings import Settings
+from alchemiser_cli.settings import Settings, TrainingSettings
 
 if TYPE_CHECKING:
     from alchemiser_cli.rl.evaluation import EvaluationReport
@@ -93,10 +94,13 @@ def train(
             close_deadline_s=CLOSING_TIMEOUTS * settings.tracking.timeout_s,
         ) as tracker:
             tracker.params(_flat(facts.training) | {"dataset": request.dataset})
+            _warn_of_idle_training(request.training)
             work = _Work(run, place, session, tracker, watch)
             _LOG.info("training_started", run=run.id, dataset=request.dataset, step=resumed_at or 0)
             with stage("learning"):
                 boundary, stopped_by = work.learn(request.training.timesteps, clock)
+                seconds, steps_per_s = boundary.seconds, boundary.steps_per_s
+                work.conclude(stopped_by)
             with stage("saving"):
                 work.save()
                 saved = None
@@ -113,8 +117,8 @@ def train(
             seed=request.training.seed,
             steps=session.model.num_timesteps,
             updates=session.model.updates,
-            seconds=boundary.seconds,
-            steps_per_s=boundary.steps_per_s,
+            seconds=seconds,
+            steps_per_s=steps_per_s,
             stopped_by=stopped_by,
             weights_hash=weights_hash(session.weights()),
             scores=work.scores,
@@ -140,7 +144,7 @@ def _take_up(run: Run, session: Session) -> int | None:
 
     Returns the step of the checkpoint.
     """
-    if not run.checkpoints.is_dir() or not any(run.checkpoints.iterdir()):
+    if not checkpoint_folders(run.checkpoints):
         run.cut_metrics(0)
         return None
     checkpoint = read_checkpoint(run.checkpoints)
@@ -172,7 +176,6 @@ class _Work:
 
     def learn(self, total: int, clock: Clock) -> tuple[Boundary, StoppedBy]:
         training = self._session.training
-        self._publish()
         boundary = Boundary(
             self._session.model,
             self._watch,
@@ -183,10 +186,11 @@ class _Work:
             save_every=training.checkpoint_every,
             total=total,
         )
-        stopped_by = learn(self._session.model, boundary, self._session.returns, total)
+        return boundary, learn(self._session.model, boundary, self._session.returns, total)
+
+    def conclude(self, stopped_by: StoppedBy) -> None:
         if stopped_by != "signal":
             self._evaluate()
-        return boundary, stopped_by
 
     def save(self) -> None:
         step = self._session.model.num_timesteps
@@ -236,4 +240,15 @@ def _end(run: Run, result: TrainingResult) -> None:
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"training.{name}": value for name, value in settings.items()}
+    """Name the settings for MLflow, whose parameters never change: how long a run lasts may."""
+    named = {f"training.{name}": value for name, value in settings.items()}
+    return {name: value for name, value in named.items() if name != "training.timesteps"}
+
+
+def _warn_of_idle_training(training: TrainingSettings) -> None:
+    if training.timesteps <= training.learning_starts:
+        _LOG.warning(
+            "training_without_updates",
+            timesteps=training.timesteps,
+            learning_starts=training.learning_starts,
+        )

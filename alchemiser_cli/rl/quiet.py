@@ -1,4 +1,4 @@
-"""No log lines of the faults that an audit plants itself: an operator would take them for real."""
+"""No log lines of faults that are no news: planted by an audit, or of a rule that ruins itself."""
 
 import contextlib
 import logging
