@@ -138,3 +138,37 @@ def env(
     with progress_status("measuring"):
         speed = measure_environments(invocation.clock, rounds=rounds, steps=steps, count=count)
     show(environments_view(speed), output)
+
+
+@app.command(epilog="Examples: `alchemiser bench train`, `alchemiser bench train --seeds 1`.")
+def train(
+    context: typer.Context,
+    seconds: Annotated[
+        float, typer.Option(min=1.0, help="Time of each side on the options market.")
+    ] = 75.0,
+    seeds: Annotated[int, typer.Option(min=1, max=20, help="Seeds; by turns for each.")] = 5,
+    steps: Annotated[int, typer.Option(min=1_100, help="Steps of each side on Pendulum.")] = 20_000,
+    output: OutputOption = None,
+) -> None:
+    """Measure training beside Stable-Baselines3's TD3 as it comes, with the same network.
+
+    On the S&P 500 both have the same time, on Pendulum-v1 they make the same steps. With the
+    defaults it takes about half an hour.
+    """
+    from alchemiser_cli.render.bench_train import races_view
+    from alchemiser_cli.rl.training.measure import (
+        buffer_megabytes,
+        race_on_gym,
+        race_on_options,
+    )
+
+    invocation: Invocation = context.obj
+    clock, tried = invocation.clock, range(1, 1 + seeds)
+    with progress_status("measuring") as doing:
+        doing("options")
+        options = race_on_options(
+            clock, dataset="sp500", preset="base", seconds=seconds, seeds=tried
+        )
+        doing("Pendulum-v1")
+        gym = race_on_gym(clock, env_id="Pendulum-v1", steps=steps, seeds=tried)
+    show(races_view(options, gym, buffer_megabytes(200_000, 16)), output)

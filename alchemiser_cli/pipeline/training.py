@@ -21,7 +21,7 @@ from alchemiser_cli.rl.evaluation import EvaluationReport, evaluate
 from alchemiser_cli.rl.observation import observation_schema, observation_schema_hash
 from alchemiser_cli.rl.td3.acting import load_actor
 from alchemiser_cli.rl.td3.presets import Architecture
-from alchemiser_cli.rl.training import OptionsPlace, TrainingRequest, settings_hash
+from alchemiser_cli.rl.training import OptionsPlace, TrainingRequest, settings_hash, stage
 from alchemiser_cli.rl.vec_env import TradingVecEnv
 from alchemiser_cli.settings import OptionsSettings, Settings, TrainingSettings
 from alchemiser_cli.shm import Canary, Provenance, WeightSegment, WeightWriter
@@ -84,15 +84,16 @@ def audit_market(
         ChainDataError: ``chain-data-insufficient``, and what ``open_chains`` raises.
     """
     done = count(1)
-    return audit_environment(
-        TradingEnvironment,
-        TradingVecEnv,
-        open_chains(request.dataset, request.options, symbol=request.symbol),
-        request.options,
-        seed=seed,
-        clock=clock,
-        on_outcome=lambda _: on_progress(next(done), len(AUDITS)),
-    )
+    with stage("environment"):
+        return audit_environment(
+            TradingEnvironment,
+            TradingVecEnv,
+            open_chains(request.dataset, request.options, symbol=request.symbol),
+            request.options,
+            seed=seed,
+            clock=clock,
+            on_outcome=lambda _: on_progress(next(done), len(AUDITS)),
+        )
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from io import BufferedReader
 from pathlib import Path
 
 from alchemiser_cli.errors import AlchemiserError, DiskFullError, HomeNotWritableError
+from alchemiser_cli.rl.durable import replace_file
 
 __all__ = ["append_line", "checked_file", "file_fault", "locked_folder", "make_folder"]
-__all__ += ["storage_error", "sync_folder", "write_file"]
+__all__ += ["storage_error", "write_file"]
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
@@ -34,24 +35,15 @@ def make_folder(folder: Path) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Put ``content`` at ``path`` with mode 0600: a temporary file, synced, then renamed.
+    """Put ``content`` at ``path`` with mode 0600; who reads sees the old or the new one.
 
     Raises:
         HomeNotWritableError: ``home-not-writable``.
         DiskFullError: ``disk-full``; the file that was there stays.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     try:
-        with os.fdopen(os.open(temporary, flags, FILE_MODE), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
+        replace_file(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise storage_error(error, path) from error
 
 
@@ -70,15 +62,6 @@ def append_line(path: Path, line: bytes) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise storage_error(error, path) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` survive a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

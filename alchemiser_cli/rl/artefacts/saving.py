@@ -16,7 +16,6 @@ from alchemiser_cli.rl.artefacts.files import (
     FOLDER_MODE,
     locked_folder,
     storage_error,
-    sync_folder,
     write_file,
 )
 from alchemiser_cli.rl.artefacts.loading import Artefact
@@ -25,6 +24,7 @@ from alchemiser_cli.rl.artefacts.passport import PASSPORT, ModelVerdict, Origin,
 from alchemiser_cli.rl.artefacts.reading import CANARY, WEIGHTS, read_passport
 from alchemiser_cli.rl.artefacts.surroundings import git_revision, library_versions
 from alchemiser_cli.rl.artefacts.tensors import Array, Canary, encoded, weights_hash
+from alchemiser_cli.rl.durable import sync
 
 __all__ = ["EVALUATION", "REPORT", "Evaluated", "Verdict", "save_artefact", "set_evaluation"]
 __all__ += ["write_passport"]
@@ -156,7 +156,7 @@ def _write(folder: Path, files: Mapping[str, bytes], passport: Passport) -> None
             write_file(unfinished / name, content)
         write_passport(unfinished, passport)
         unfinished.rename(folder)
-        sync_folder(folder.parent)
+        sync(folder.parent)
     except OSError as error:
         raise storage_error(error, folder) from error
     finally:

@@ -16,7 +16,6 @@ import numpy as np
 
 from alchemiser_cli.errors import DiskFullError, ValidationError, translating
 from alchemiser_cli.logs import get_logger
-from alchemiser_cli.rl.checkpoints.durable import sync, write_file
 from alchemiser_cli.rl.checkpoints.layout import (
     ARRAYS,
     MANIFEST,
@@ -27,6 +26,7 @@ from alchemiser_cli.rl.checkpoints.layout import (
     manifest_of,
     number_of,
 )
+from alchemiser_cli.rl.durable import sync, write_file
 
 __all__ = ["Written", "write_checkpoint"]
 

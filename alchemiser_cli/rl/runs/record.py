@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from alchemiser_cli.errors import translating
-from alchemiser_cli.rl.checkpoints.durable import replace_file
+from alchemiser_cli.rl.durable import replace_file
 from alchemiser_cli.rl.runs.lock import is_locked
 
 __all__ = ["RECORD", "RunFacts", "RunRecord", "RunState", "read_record", "write_record"]

@@ -13,7 +13,7 @@ import msgspec
 from alchemiser_cli.clock import NS_PER_SECOND, Clock, iso_from_ns
 from alchemiser_cli.errors import AlchemiserError, RunNotResumableError, translating
 from alchemiser_cli.logs import get_logger
-from alchemiser_cli.rl.checkpoints.durable import replace_file
+from alchemiser_cli.rl.durable import replace_file
 from alchemiser_cli.rl.runs.compatibility import require_same
 from alchemiser_cli.rl.runs.finding import find_run, open_run
 from alchemiser_cli.rl.runs.lock import RunLock

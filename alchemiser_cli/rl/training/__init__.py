@@ -7,6 +7,7 @@ from alchemiser_cli.rl.training.result import TrainingResult
 from alchemiser_cli.rl.training.resuming import ResumeProof, verify_resume
 from alchemiser_cli.rl.training.run import train
 from alchemiser_cli.rl.training.saving import settings_hash
+from alchemiser_cli.rl.training.stages import stage
 
 __all__ = [
     "GYM",
@@ -19,6 +20,7 @@ __all__ = [
     "Update",
     "gym_training",
     "settings_hash",
+    "stage",
     "train",
     "verify_resume",
 ]
