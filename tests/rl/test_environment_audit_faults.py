@@ -240,7 +240,7 @@ ENVIRONMENTS = [
     (DoublePrecision, "gymnasium", "actual type: float64"),
     (DoublePrecision, "stable-baselines", "actual dtype: float64"),
     (WideActions, "stable-baselines", "symmetric and normalized"),
-    (Unseeded, "seeded-rollouts", "in two environments: observation 1: cash_ratio"),
+    (Unseeded, "seeded-rollouts", "in two environments: observation \\d+: cash_ratio"),
     (Unseeded, "gymnasium", "are not equal"),
     (RemembersTheEpisodeBefore, "seeded-rollouts", "again after an episode: reward of step 1"),
     (OneArrayForAll, "observations-kept", "observation 1 was changed later"),
