@@ -60,7 +60,7 @@ def pendulum(race: GymRace) -> Iterator[Figure]:
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table or JSON, and fail when a target is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=75, help="of a side (default: 75)")
+    parser.add_argument("--seconds", type=float, default=60, help="of a side (default: 60)")
     parser.add_argument("--seeds", type=int, default=5, help="seeds (default: 5)")
     parser.add_argument("--steps", type=int, default=20_000, help="on Pendulum (default: 20000)")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -145,7 +145,7 @@ def train(
     context: typer.Context,
     seconds: Annotated[
         float, typer.Option(min=1.0, help="Time of each side on the options market.")
-    ] = 75.0,
+    ] = 60.0,
     seeds: Annotated[int, typer.Option(min=1, max=20, help="Seeds; by turns for each.")] = 5,
     steps: Annotated[int, typer.Option(min=1_100, help="Steps of each side on Pendulum.")] = 20_000,
     output: OutputOption = None,

@@ -320,7 +320,12 @@ class TrainingSettings(Section):
     environments: int = Field(
         16, ge=1, le=4_096, description="Environments that step side by side; one update a step."
     )
-    learning_rate: float = Field(1e-4, gt=0, lt=1, description="Learning rate of Adam.")
+    learning_rate: float = Field(
+        1e-4, gt=0, lt=1, description="Learning rate of Adam, for the critics and the encoder."
+    )
+    actor_share: float = Field(
+        0.1, gt=0, le=1, description="The actor's learning rate, as a share of learning_rate."
+    )
     buffer_size: int = Field(200_000, ge=1_000, description="Transitions that are kept.")
     batch_size: int = Field(256, ge=1, description="Transitions of one update.")
     learning_starts: int = Field(

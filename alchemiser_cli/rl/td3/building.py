@@ -39,7 +39,10 @@ def build_algorithm(
         gradient_steps=1,
         replay_buffer_class=WindowReplayBuffer,
         replay_buffer_kwargs={"seed": training.seed},
-        policy_kwargs=policy_arguments(architecture, in_bfloat16=in_bfloat16),
+        policy_kwargs={
+            **policy_arguments(architecture, in_bfloat16=in_bfloat16),
+            "actor_share": training.actor_share,
+        },
         exploration_noise=training.action_noise,
         seed=training.seed,
         device=device,

@@ -36,8 +36,15 @@ class SharedEncoderPolicy(TD3Policy):
     The critic's optimizer trains the encoder, the actor's only what stands behind it, so that the
     two losses do not pull at the same weights (as in DrQ, Kostrikov et al. 2020). Last layers begin
     near zero (DDPG, Lillicrap et al. 2016, 7): an untrained actor does nothing, and its costs are
-    not the first thing that it has to unlearn.
+    not the first thing that it has to unlearn. The actor's learning rate is ``actor_share`` of the
+    others': one that is as fast as its critics follows what they do not know yet (two time scales,
+    Heusel et al. 2017).
     """
+
+    def __init__(self, *arguments: Any, actor_share: float = 1.0, **named: Any) -> None:
+        """Take what ``TD3Policy`` takes."""
+        self.actor_share = actor_share
+        super().__init__(*arguments, **named)
 
     def _build(self, lr_schedule: Schedule) -> None:
         self.actor = self.make_actor()
@@ -49,7 +56,9 @@ class SharedEncoderPolicy(TD3Policy):
         self.critic_target = self.make_critic(self.target_encoder)
         self.critic_target.load_state_dict(self.critic.state_dict())
         rate = lr_schedule(1)
-        self.actor.optimizer = Adam(self.actor.mu.parameters(), lr=rate, fused=True)
+        self.actor.optimizer = Adam(
+            self.actor.mu.parameters(), lr=rate * self.actor_share, fused=True
+        )
         self.critic.optimizer = Adam(self.critic.parameters(), lr=rate, fused=True)
         self.actor_target.set_training_mode(mode=False)
         self.critic_target.set_training_mode(mode=False)

@@ -15,6 +15,7 @@ GYM = "env:"
 # which the targets follow four times as fast.
 _GYM_DEFAULTS: dict[str, float] = {
     "learning_rate": 1e-3,
+    "actor_share": 1.0,
     "gamma": 0.98,
     "tau": 0.02,
     "environments": 4,
