@@ -275,7 +275,7 @@ def test_a_storage_that_cannot_be_reached_is_named_without_its_password(home, cl
     (tmp_path / "file").write_text("x")
     (tmp_path / "damaged.db").write_text("no database, " * 100)
     for url in (
-        "postgresql://me:hunter2@127.0.0.1:1/sweeps",
+        "postgresql://me:hunter2@127.0.0.1:1/sweeps",  # pragma: allowlist secret
         f"sqlite:///{tmp_path}/file/sweeps.db",
         f"sqlite:///{tmp_path}/damaged.db",
         "no url at all",
