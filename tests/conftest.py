@@ -59,7 +59,7 @@ def empty_store(tmp_path_factory) -> Path:
 
     Copy it; a test that uses it ignores what MLflow's loader has deprecated.
     """
-    from alchemiser_cli.rl.tracking.library import open_client
+    from alchemiser_cli.rl.tracking.client import open_client
 
     folder = tmp_path_factory.getbasetemp()
     shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder

@@ -13,7 +13,7 @@ from alchemiser_cli.exits import ExitCode
 from alchemiser_cli.rl.artefacts import Canary, DataOrigin, Origin, network_of, save_artefact
 from alchemiser_cli.rl.artefacts.passport import Passport
 from alchemiser_cli.rl.observation import observation_schema_hash
-from alchemiser_cli.rl.tracking.library import open_client
+from alchemiser_cli.rl.tracking.client import open_client
 
 # MLflow's own models use a loader that SQLAlchemy has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")

@@ -15,7 +15,7 @@ from alchemiser_cli.clock import ManualClock, SystemClock
 from alchemiser_cli.errors import TrackingUnreachableError
 from alchemiser_cli.rl.tracking import Tracker
 from alchemiser_cli.rl.tracking.backlog import MAX_METRICS, Backlog, Point
-from alchemiser_cli.rl.tracking.library import open_client
+from alchemiser_cli.rl.tracking.client import open_client
 from alchemiser_cli.rl.tracking.run import RUN_TAG
 
 # MLflow's own models use a loader that SQLAlchemy has deprecated.

@@ -16,7 +16,7 @@ import pytest
 from alchemiser_cli.clock import ManualClock
 from alchemiser_cli.rl.artefacts import Canary, Origin, load_artefact, save_artefact
 from alchemiser_cli.rl.tracking import CHAMPION, Tracker, register_model
-from alchemiser_cli.rl.tracking.library import open_client
+from alchemiser_cli.rl.tracking.client import open_client
 
 # MLflow's own models use a loader that SQLAlchemy has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")

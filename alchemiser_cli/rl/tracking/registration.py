@@ -12,7 +12,7 @@ from alchemiser_cli.rl.artefacts.loading import load_artefact
 from alchemiser_cli.rl.artefacts.passport import Passport, Registration
 from alchemiser_cli.rl.artefacts.reading import read_passport
 from alchemiser_cli.rl.artefacts.saving import write_passport
-from alchemiser_cli.rl.tracking.library import (
+from alchemiser_cli.rl.tracking.client import (
     experiment_id,
     is_database,
     open_client,

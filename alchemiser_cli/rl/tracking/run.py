@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.rl.tracking.backlog import Batch
-from alchemiser_cli.rl.tracking.library import experiment_id, open_client, unreachable
+from alchemiser_cli.rl.tracking.client import experiment_id, open_client, unreachable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
