@@ -27,7 +27,7 @@ from alchemiser_cli.rl.training.request import TrainingRequest, gym_training
 from alchemiser_cli.rl.training.session import Session
 from alchemiser_cli.settings import OptionsSettings, TrainingSettings
 
-__all__ = ["GymRace", "OptionsRace", "buffer_megabytes", "race_on_gym", "race_on_options"]
+__all__ = ["GymRace", "OptionsRace", "Side", "buffer_megabytes", "race_on_gym", "race_on_options"]
 
 STOCK_BUFFER = 10_000  # more than it fills in the time; whole observations take 13 kB each
 PUBLISHED_STARTS = 10_000
