@@ -20,14 +20,22 @@ from alchemiser_cli.settings.sections import (
     ShmSettings,
     SigningSettings,
     StateSettings,
-    StrategySettings,
     TelemetrySettings,
     TopicSettings,
     TrackingSettings,
     TrainingSettings,
 )
+from alchemiser_cli.settings.trading import (
+    AuditSettings,
+    PaperSettings,
+    RiskLimits,
+    RiskSettings,
+    StrategySettings,
+    TradingSettings,
+)
 
 __all__ = [
+    "AuditSettings",
     "BrokerAccount",
     "BucketSettings",
     "ConsumerSettings",
@@ -40,9 +48,12 @@ __all__ = [
     "MarketSettings",
     "NotificationChannel",
     "OptionsSettings",
+    "PaperSettings",
     "PreflightSettings",
     "QualitySettings",
     "RegistrySettings",
+    "RiskLimits",
+    "RiskSettings",
     "Settings",
     "ShmSettings",
     "SigningSettings",
@@ -51,5 +62,6 @@ __all__ = [
     "TelemetrySettings",
     "TopicSettings",
     "TrackingSettings",
+    "TradingSettings",
     "TrainingSettings",
 ]

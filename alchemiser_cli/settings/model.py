@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from alchemiser_cli.settings import sections
+from alchemiser_cli.settings import trading as trading_sections
 from alchemiser_cli.settings.layers import Layer
 
 __all__ = ["Settings", "settings_from_layers"]
@@ -75,6 +76,10 @@ class Settings(BaseSettings):
     options: sections.OptionsSettings = sections.OptionsSettings()
     training: sections.TrainingSettings = sections.TrainingSettings()
     shm: sections.ShmSettings = sections.ShmSettings()
+    trading: trading_sections.TradingSettings = trading_sections.TradingSettings()
+    risk: trading_sections.RiskSettings = trading_sections.RiskSettings()
+    paper: trading_sections.PaperSettings = trading_sections.PaperSettings()
+    audit: trading_sections.AuditSettings = trading_sections.AuditSettings()
     preflight: sections.PreflightSettings = sections.PreflightSettings()
     signing: sections.SigningSettings = sections.SigningSettings()
     telemetry: sections.TelemetrySettings = sections.TelemetrySettings()
@@ -85,7 +90,7 @@ class Settings(BaseSettings):
     brokers: dict[Name, sections.BrokerAccount] = Field(
         default_factory=dict, description="Trading brokers by name."
     )
-    strategies: dict[Name, sections.StrategySettings] = Field(
+    strategies: dict[Name, trading_sections.StrategySettings] = Field(
         default_factory=dict, description="Strategies by name."
     )
     notifications: dict[Name, sections.NotificationChannel] = Field(
@@ -124,6 +129,21 @@ class Settings(BaseSettings):
     def runs_folder(self) -> Path:
         """Where training runs keep their checkpoints and metrics."""
         return self.home / "runs"
+
+    @property
+    def audit_folder(self) -> Path:
+        """Where the audit trails live, a folder each."""
+        return self.home / "audit"
+
+    @property
+    def trading_folder(self) -> Path:
+        """Where trading runs keep their records."""
+        return self.home / "trading"
+
+    @property
+    def kill_switch_file(self) -> Path:
+        """The file behind the kill switch's flag in shared memory."""
+        return self.home / "run" / "kill_switch.json"
 
     @property
     def state_url(self) -> str:

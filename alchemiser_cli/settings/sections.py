@@ -32,7 +32,6 @@ __all__ = [
     "ShmSettings",
     "SigningSettings",
     "StateSettings",
-    "StrategySettings",
     "TelemetrySettings",
     "TopicSettings",
     "TrackingSettings",
@@ -389,16 +388,14 @@ class BrokerAccount(Section):
     """One trading broker's account."""
 
     enabled: bool = Field(False, description="Whether orders may go there.")
+    plugin: str | None = Field(
+        None, description="Plugin that speaks its protocol; the broker `paper` needs none."
+    )
+    url: str | None = Field(
+        None, pattern=r"^https?://[^\s/?#]+", description="URL of its API; unset: the plugin's own."
+    )
     api_key: SecretStr | None = Field(None, description="API key.")
     api_secret: SecretStr | None = Field(None, description="API secret.")
-
-
-class StrategySettings(Section):
-    """One strategy."""
-
-    enabled: bool = Field(True, description="Whether it is loaded.")
-    model: str | None = Field(None, description="Model artefact that it acts on.")
-    broker: str = Field("paper", description="Broker that it trades through.")
 
 
 class NotificationChannel(Section):

@@ -1,0 +1,1 @@
+"""The audit trail: append-only, chained by hashes, verified and read back."""

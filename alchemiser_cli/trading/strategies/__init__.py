@@ -1,0 +1,1 @@
+"""Strategies: their contract, the built-in kinds, their definitions and their loading."""
