@@ -22,6 +22,7 @@ GC_THRESHOLD = 50_000
 _GUARD = "Before the open"
 _FEED = "Market data"
 _LEARN = "Models"
+_TRADE = "Trading"
 _UNDERSTAND = "Understand"
 
 # name: (panel, one-line help). The module commands/NAME.py is imported when the command runs.
@@ -37,6 +38,8 @@ COMMANDS = {
     "train": (_LEARN, "Train policies, judge them, and search for better settings."),
     "model": (_LEARN, "List, inspect, verify and promote trained models."),
     "shm": (_LEARN, "Show, repair and drill the weights in shared memory."),
+    "trade": (_TRADE, "Trade on paper under risk control, stop it, and explain it."),
+    "audit": (_TRADE, "Show and verify the audit trails."),
     "health": (_UNDERSTAND, "Say how the running system is."),
     "bench": (_UNDERSTAND, "Measure what the system promises, on this machine."),
     "errors": (_UNDERSTAND, "Show what went wrong, what it means, and what helped."),

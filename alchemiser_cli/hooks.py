@@ -12,6 +12,8 @@ from alchemiser_cli.settings import Settings
 
 if TYPE_CHECKING:
     from alchemiser_cli.market.feeds import Venue
+    from alchemiser_cli.trading.brokers import BrokerAdapter
+    from alchemiser_cli.trading.strategies.kinds import StrategyKind
 
 __all__ = ["PROJECT", "PluginAnswers", "hookimpl", "hookspec", "load_plugins", "plugin_checks"]
 
@@ -31,6 +33,16 @@ class _Specification:
     @hookspec
     def alchemiser_feeds(self, settings: Settings) -> "Sequence[Venue]":
         """Return the venues whose live data the plugin understands."""
+        raise NotImplementedError
+
+    @hookspec
+    def alchemiser_brokers(self, settings: Settings) -> "Sequence[BrokerAdapter]":
+        """Return the adapters of the brokers that the plugin can trade with."""
+        raise NotImplementedError
+
+    @hookspec
+    def alchemiser_strategies(self, settings: Settings) -> "Sequence[tuple[str, StrategyKind]]":
+        """Return the kinds of strategies that the plugin adds, each with its name."""
         raise NotImplementedError
 
 

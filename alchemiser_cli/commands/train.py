@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from alchemiser_cli.commands import train_judging, train_runs, train_sweep
+from alchemiser_cli.commands import train_judging, train_runs, train_strategy, train_sweep
 from alchemiser_cli.commands.invocation import Invocation
 from alchemiser_cli.commands.options import OutputOption
 from alchemiser_cli.commands.run_names import ResumeOption
@@ -130,5 +130,5 @@ def td3(
     stop.exit_if_requested()
 
 
-for group in (train_judging, train_sweep, train_runs):
+for group in (train_strategy, train_judging, train_sweep, train_runs):
     app.add_typer(group.app)

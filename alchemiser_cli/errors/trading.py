@@ -21,6 +21,7 @@ __all__ = [
     "OrderOutcomeUnknownError",
     "OrderRejectedError",
     "PositionValidationError",
+    "StageSilentError",
     "StrategyExecutionError",
     "StrategyMalformedError",
     "StrategyModelError",
@@ -207,3 +208,10 @@ class TradingRunningError(AlchemiserError):
     code = "trading-running"
     severity = Severity.MEDIUM
     exit_code = ExitCode.REFUSED
+
+
+class StageSilentError(AlchemiserError):
+    """A stage of trading has work and does none."""
+
+    code = "stage-silent"
+    retry_safety = RetrySafety.SAFE

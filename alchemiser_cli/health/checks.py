@@ -23,6 +23,7 @@ from alchemiser_cli.health.surroundings import (
     Surroundings,
     duration_text,
 )
+from alchemiser_cli.health.trading_checks import trading_checks
 from alchemiser_cli.preflight import shm
 from alchemiser_cli.preflight.setup import Setup
 
@@ -82,6 +83,7 @@ def checks(surroundings: Surroundings) -> list[Check]:
             "strategy-failed",
             lambda: _strategies_loaded(surroundings),
         ),
+        *trading_checks(surroundings, answers, limit_s),
         *shm.checks(Setup(surroundings.resolved, surroundings.clock)),
     ]
 

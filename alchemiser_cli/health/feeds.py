@@ -9,6 +9,7 @@ from alchemiser_cli.errors import AlchemiserError
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.state import StateDatabase
 from alchemiser_cli.state.stream_progress import Progress, read_progress
+from alchemiser_cli.trading.activity_store import PREFIX
 
 if TYPE_CHECKING:
     from alchemiser_cli.market.calendar import SessionState
@@ -56,6 +57,7 @@ def feeds(database: StateDatabase, settings: Settings, now_ns: int) -> list[Feed
             max_silence_s=settings.health.max_silence_s,
         )
         for row in read_progress(database)
+        if not row.name.startswith(PREFIX)  # stages of trading are judged by what they owe
     ]
 
 

@@ -10,7 +10,7 @@ import msgspec
 from alchemiser_cli.clock import NS_PER_SECOND, iso_from_ns
 from alchemiser_cli.errors import SettingInvalidError
 
-__all__ = ["SessionState", "session_at"]
+__all__ = ["SessionState", "breaks_of", "calendar_between", "session_at"]
 
 # Long enough to span an exchange's longest run of holidays, short enough to build quickly.
 DAYS_BEFORE = 7
@@ -54,7 +54,7 @@ def session_at(calendar: str, now_ns: int) -> SessionState:
     dates = [label.date() for label in exchange.sessions]
     opens: list[int] = exchange.opens_nanos.tolist()
     closes: list[int] = exchange.closes_nanos.tolist()
-    breaks = _breaks(exchange)
+    breaks = breaks_of(exchange)
 
     under_way = [i for i in range(len(dates)) if opens[i] <= now_ns < closes[i]]
     of_today = [i for i, date in enumerate(dates) if date == local_date]
@@ -72,40 +72,74 @@ def session_at(calendar: str, now_ns: int) -> SessionState:
     )
 
 
-def _calendar_around(calendar: str, now_ns: int) -> Any:
-    """Build the calendar for a few weeks around ``now_ns`` only: decades take seconds."""
+def calendar_between(calendar: str, start: dt.date, end: dt.date, *, asked_ns: int) -> Any:
+    """Build an exchange's calendar from ``start`` to ``end``, or as far as it is known.
+
+    Args:
+        calendar: ISO 10383 code or alias that ``exchange_calendars`` knows.
+        start: First date; the first session may be later.
+        end: Last date; the last session may be earlier.
+        asked_ns: The moment that is asked about, in UTC nanoseconds.
+
+    Returns:
+        The ``ExchangeCalendar``; its last session closes after ``asked_ns``.
+
+    Raises:
+        SettingInvalidError: ``setting-invalid``, where no calendar has this name or the
+            calendar has no sessions around ``asked_ns``.
+    """
     import exchange_calendars  # type: ignore[import-untyped]  # it ships no types
     from exchange_calendars.errors import (  # type: ignore[import-untyped]  # see above
         CalendarError,
         InvalidCalendarName,
     )
 
-    today = dt.datetime.fromtimestamp(now_ns // NS_PER_SECOND, dt.UTC).date()
-    start = (today - dt.timedelta(days=DAYS_BEFORE)).isoformat()
-    end = (today + dt.timedelta(days=DAYS_AFTER)).isoformat()
     try:
         with warnings.catch_warnings():
             # exchange_calendars 4.13 uses what pandas 3.1 deprecates; no operator can change it
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
-                return exchange_calendars.get_calendar(calendar, start=start, end=end)
-            except ValueError:  # a calendar with bounds: take it up to its last known session
-                exchange = exchange_calendars.get_calendar(calendar, start=start)
+                exchange = exchange_calendars.get_calendar(
+                    calendar, start=start.isoformat(), end=end.isoformat()
+                )
+            except ValueError:  # a calendar with bounds: take what lies within them
+                known = exchange_calendars.get_calendar(calendar)
+                exchange = exchange_calendars.get_calendar(
+                    calendar,
+                    start=_later(start, known.bound_min()),
+                    end=_earlier(end, known.bound_max()),
+                )
     except InvalidCalendarName:
         _refuse_name(calendar, exchange_calendars.get_calendar_names(include_aliases=True))
     except (CalendarError, ValueError) as error:
-        _refuse_date(calendar, now_ns, str(error))
-    if now_ns >= int(exchange.closes_nanos[-1]):
-        _refuse_date(calendar, now_ns, f"Its last known session is {exchange.last_session:%F}.")
+        _refuse_date(calendar, asked_ns, str(error))
+    if asked_ns >= int(exchange.closes_nanos[-1]):
+        _refuse_date(calendar, asked_ns, f"Its last known session is {exchange.last_session:%F}.")
     return exchange
 
 
-def _breaks(exchange: Any) -> list[tuple[int, int]]:
+def breaks_of(exchange: Any) -> list[tuple[int, int]]:
+    """Return start and end of every lunch break of a calendar, in UTC nanoseconds."""
     if not exchange.has_break:
         return []
     starts = exchange.break_starts_nanos.tolist()
     ends = exchange.break_ends_nanos.tolist()
     return [(start, end) for start, end in zip(starts, ends, strict=True) if start > 0]  # NaT < 0
+
+
+def _calendar_around(calendar: str, now_ns: int) -> Any:
+    """Build the calendar for a few weeks around ``now_ns`` only."""
+    today = dt.datetime.fromtimestamp(now_ns // NS_PER_SECOND, dt.UTC).date()
+    start, end = today - dt.timedelta(days=DAYS_BEFORE), today + dt.timedelta(days=DAYS_AFTER)
+    return calendar_between(calendar, start, end, asked_ns=now_ns)
+
+
+def _later(date: dt.date, bound: Any) -> str:
+    return date.isoformat() if bound is None else max(date, bound.date()).isoformat()
+
+
+def _earlier(date: dt.date, bound: Any) -> str:
+    return date.isoformat() if bound is None else min(date, bound.date()).isoformat()
 
 
 def _refuse_name(calendar: str, known: list[str]) -> NoReturn:

@@ -134,7 +134,8 @@ def evaluate_model(
     Raises:
         ModelNotFoundError: ``model-not-found``.
         ModelCorruptError: ``model-corrupt``.
-        ModelIncompatibleError: ``model-incompatible``, also for one of another environment.
+        ModelIncompatibleError: ``model-incompatible``, also for one of another environment, and
+            where no ``dataset`` is named and its own holds other data by now.
         ChainDataError: ``chain-data-insufficient``, and what ``open_chains`` raises.
     """
     artefact = _of_options(settings, model)
@@ -143,6 +144,8 @@ def evaluate_model(
     elsewhere = replace(request, dataset=dataset, symbol=None) if dataset else request
     place = OptionsPlace(elsewhere)
     own = passport.data is not None and passport.data.sha256 == place.data_sha256
+    if dataset is None and not own:
+        raise _other_data(passport, request.dataset)
     actor = load_actor(msgspec.convert(passport.architecture, Architecture), artefact.weights)
     report = evaluate(
         lambda seen, _env: actor.act(seen),
@@ -166,6 +169,17 @@ def stored_evaluation(settings: Settings, model: str) -> EvaluationReport:
     Raises as ``evaluate_model``.
     """
     return _stored(_of_options(settings, model)) or evaluate_model(settings, model)[1]
+
+
+def _other_data(passport: Passport, dataset: str) -> ModelIncompatibleError:
+    """Return the refusal to take for unseen what the model may have learnt from."""
+    return ModelIncompatibleError(
+        f"the dataset {dataset} is not what model {passport.name} was trained on",
+        why="Its content has changed since, so nobody can tell which rows the model never saw.",
+        next_step="Bring the data of then back, or name data to judge all of: "
+        f"alchemiser train evaluate {passport.name} --dataset NAME",
+        context={"model": passport.name, "dataset": dataset},
+    )
 
 
 def _stored(artefact: Artefact) -> EvaluationReport | None:

@@ -25,6 +25,7 @@ from alchemiser_cli.preflight import (
     runtime,
     shm,
     state,
+    strategies,
     tracking,
 )
 from alchemiser_cli.preflight.setup import Setup, policy_name
@@ -53,6 +54,7 @@ CATEGORIES: dict[str, Callable[[Setup], list[Check]]] = {
     "registry": registry.checks,
     "shm": shm.checks,
     "models": models.checks,
+    "strategies": strategies.checks,
     "tracking": tracking.checks,
     "notifications": notifications.checks,
     "market": market.checks,

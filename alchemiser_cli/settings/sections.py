@@ -6,6 +6,7 @@ from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
@@ -396,6 +397,10 @@ class BrokerAccount(Section):
     )
     api_key: SecretStr | None = Field(None, description="API key.")
     api_secret: SecretStr | None = Field(None, description="API secret.")
+    timeout_s: Seconds = Field(10.0, description="Longest wait for one of its answers.")
+    poll_interval_s: Seconds = Field(
+        1.0, description="Least time between two questions after open orders."
+    )
 
 
 class NotificationChannel(Section):
@@ -450,16 +455,39 @@ class BucketSettings(Section):
     market_tick_transit_seconds: Buckets = Field(
         (), description="Buckets of the time from a message's timestamp to its consumer."
     )
+    ml_inference_latency_seconds: Buckets = Field(
+        (), description="Buckets of the time that a strategy with a model takes for a signal."
+    )
+
+
+def _traces_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # checked only when it is read
+    except ValueError:
+        raise PydanticCustomError("traces", "the collector's URL cannot be read", {}) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise PydanticCustomError("traces", "a collector is http(s)://HOST:PORT", {})
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise PydanticCustomError(
+            "traces", "credentials go into OTEL_EXPORTER_OTLP_HEADERS, not into the URL", {}
+        )
+    return url
 
 
 class TelemetrySettings(Section):
-    """Metrics for Prometheus."""
+    """Metrics for Prometheus, and traces."""
 
     textfile: Annotated[Path | None, AfterValidator(_text_file)] = Field(
         None, description="File (*.prom) for node_exporter's textfile collector; unset: none."
     )
     buckets: BucketSettings = Field(
         BucketSettings(), description="Buckets of the histograms, by metric."
+    )
+    traces: Annotated[str | None, AfterValidator(_traces_url)] = Field(
+        None, description="Collector of traces (OTLP over HTTP), http://HOST:4318; unset: none."
     )
 
 

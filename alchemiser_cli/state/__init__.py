@@ -3,6 +3,7 @@
 from alchemiser_cli.state.database import StateDatabase, StateHealth
 from alchemiser_cli.state.schema import (
     SCHEMA_VERSION,
+    audit_anchor,
     circuit_breaker,
     error_group,
     error_minute,
@@ -18,6 +19,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "StateDatabase",
     "StateHealth",
+    "audit_anchor",
     "circuit_breaker",
     "error_group",
     "error_minute",

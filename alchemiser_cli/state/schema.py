@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "audit_anchor",
     "circuit_breaker",
     "error_group",
     "error_minute",
@@ -35,7 +36,7 @@ __all__ = [
     "threshold_sample",
 ]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = MetaData()
 
@@ -186,4 +187,14 @@ redriven = Table(
     Column("fingerprint", String(32), primary_key=True),
     Column("sent_to", String(300), nullable=False),  # TOPIC/PARTITION/OFFSET
     Column("at_ns", BigInteger, nullable=False),
+)
+
+# The newest line of each audit trail that is known to be on the disk.
+audit_anchor = Table(
+    "audit_anchor",
+    metadata,
+    Column("trail", String(128), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),  # counted from 0
+    Column("hash", String(64), nullable=False),  # hexadecimal
+    Column("at_ns", BigInteger, nullable=False),  # when that line was written
 )

@@ -68,6 +68,9 @@ if TYPE_CHECKING:
         envelope_headers,
         header_text,
     )
+    from alchemiser_cli.streaming.event_consumer import (
+        EventConsumer,
+    )
     from alchemiser_cli.streaming.events import (
         EventProducer,
     )
@@ -99,7 +102,11 @@ if TYPE_CHECKING:
     from alchemiser_cli.streaming.producer import (
         TickProducer,
     )
+    from alchemiser_cli.streaming.reading_back import (
+        read_back,
+    )
     from alchemiser_cli.streaming.received import (
+        EventCallback,
         Received,
         StopConsuming,
         TickCallback,
@@ -112,6 +119,7 @@ if TYPE_CHECKING:
     from alchemiser_cli.streaming.results import (
         ConsumeResult,
         ConsumerSnapshot,
+        EventsResult,
         LatencyMs,
         PartitionProgress,
     )
@@ -156,7 +164,10 @@ __all__ = [
     "EmbeddedKafka",
     "EnvelopeDecoder",
     "EnvelopeEncoder",
+    "EventCallback",
+    "EventConsumer",
     "EventProducer",
+    "EventsResult",
     "Failure",
     "FailureCallback",
     "FeedLimits",
@@ -210,6 +221,7 @@ __all__ = [
     "own_cluster",
     "publish_feed",
     "quarantine_topic",
+    "read_back",
     "reason_of",
     "replay",
     "require_topic",
@@ -279,6 +291,7 @@ _HOMES = {
         "envelope_headers",
         "header_text",
     ),
+    "event_consumer": ("EventConsumer",),
     "events": ("EventProducer",),
     "feed_publisher": (
         "FeedLimits",
@@ -306,7 +319,9 @@ _HOMES = {
         "consumer_group_offsets",
     ),
     "producer": ("TickProducer",),
+    "reading_back": ("read_back",),
     "received": (
+        "EventCallback",
         "Received",
         "StopConsuming",
         "TickCallback",
@@ -319,6 +334,7 @@ _HOMES = {
     "results": (
         "ConsumeResult",
         "ConsumerSnapshot",
+        "EventsResult",
         "LatencyMs",
         "PartitionProgress",
     ),

@@ -10,54 +10,22 @@ Source: the group protocol of KIP-429 (cooperative rebalancing) or KIP-848.
 from collections.abc import Callable
 from typing import Any
 
-from alchemiser_cli.clock import Clock
-from alchemiser_cli.resilience import Retry, RetryPolicy
-from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings, QualitySettings
 from alchemiser_cli.streaming.column_batches import ColumnBatches, ColumnsCallback
 from alchemiser_cli.streaming.columnar import ColumnDecoder
 from alchemiser_cli.streaming.conflating import thin
-from alchemiser_cli.streaming.handling import Handling
-from alchemiser_cli.streaming.intake import ColumnIntake, TickIntake, Transit
-from alchemiser_cli.streaming.lanes import Lanes
-from alchemiser_cli.streaming.positions import Start, StartPositions
+from alchemiser_cli.streaming.group_consumer import GroupConsumer
+from alchemiser_cli.streaming.intake import ColumnIntake, TickIntake
+from alchemiser_cli.streaming.positions import Start
 from alchemiser_cli.streaming.received import TickCallback
-from alchemiser_cli.streaming.registry import SchemaRegistry
 from alchemiser_cli.streaming.results import ConsumeResult
 from alchemiser_cli.streaming.running import ConsumerRun, SnapshotCallback
-from alchemiser_cli.streaming.schemas import SchemaCache
-from alchemiser_cli.streaming.setting_aside import OnlyCounted, SetAside, TalliedAside
-from alchemiser_cli.streaming.watching import QualityWatch
-from alchemiser_cli.telemetry import SILENT, Telemetry
-from alchemiser_cli.telemetry.names import HANDLER_SECONDS, TRANSIT_SECONDS
+from alchemiser_cli.streaming.setting_aside import SetAside
 
 __all__ = ["Consumer"]
 
 
-class Consumer:
-    """A consumer of one topic in the group of its settings."""
-
-    def __init__(
-        self,
-        kafka: KafkaSettings,
-        settings: ConsumerSettings,
-        bootstrap: str,
-        topic: str,
-        schemas: SchemaRegistry | SchemaCache,
-        clock: Clock,
-        *,
-        quality: QualitySettings | None = None,
-        telemetry: Telemetry = SILENT,
-    ) -> None:
-        """Prepare a consumer of ``topic``; nothing is contacted yet."""
-        self._kafka = kafka
-        self._settings = settings
-        self._bootstrap = bootstrap
-        self._topic = topic
-        self._schemas = SchemaCache.of(schemas, clock)
-        self._clock = clock
-        self._quality = quality or QualitySettings()
-        self._telemetry = telemetry
-        self._retry = Retry(RetryPolicy(attempts=settings.callback_attempts), clock)
+class Consumer(GroupConsumer):
+    """A consumer of ticks: one topic, in the group of its settings."""
 
     async def run(
         self,
@@ -94,25 +62,9 @@ class Consumer:
             Exception: what ``aside`` raised; that message is not committed.
         """
         run = self._begin(start, max_messages, until_idle_s, stop, on_snapshot)
-        handling = Handling(
-            on_tick,
-            TalliedAside(aside or OnlyCounted(), run.tally),
-            run.latencies,
-            self._telemetry.histogram(HANDLER_SECONDS, topic=self._topic),
-            self._retry,
-            self._clock,
-            self._settings.callback_timeout_s,
-        )
-        lanes = Lanes(
-            handling,
-            run.tally,
-            self._clock,
-            concurrency=self._settings.concurrency,
-            timeout_s=self._settings.callback_timeout_s,
-            thin=thin if self._settings.latest_only else None,
-            on_change=run.notice,
-        )
-        return await run.drive(lanes, self._intake(TickIntake, run))
+        intake = self._intake(TickIntake, run)
+        thinned = thin if self._settings.latest_only else None
+        return await self._in_lanes(run, on_tick, intake, aside, thinned)
 
     async def run_columns(
         self,
@@ -138,7 +90,7 @@ class Consumer:
         batches = ColumnBatches(
             self._topic,
             on_columns,
-            TalliedAside(aside or OnlyCounted(), run.tally),
+            self._tallied(run, aside),
             run.tally,
             run.histogram,
             self._retry,
@@ -149,23 +101,6 @@ class Consumer:
         )
         return await run.drive(batches, self._intake(ColumnIntake, run))
 
-    def _begin(self, start: Start, *conditions: Any) -> ConsumerRun:
-        positions = StartPositions(start, self._kafka.request_timeout_s)
-        watch = QualityWatch(self._quality, self._clock, self._telemetry)
-        return ConsumerRun(
-            self._kafka,
-            self._settings,
-            self._bootstrap,
-            self._topic,
-            positions,
-            watch,
-            self._clock,
-            self._telemetry,
-            *conditions,
-        )
-
     def _intake(self, kind: Any, run: ConsumerRun) -> Any:
         decoder = ColumnDecoder(self._schemas, self._clock)
-        seconds = self._telemetry.histogram(TRANSIT_SECONDS, topic=self._topic)
-        transit = Transit(seconds, self._clock) if self._telemetry is not SILENT else None
-        return kind(self._topic, decoder, run.positions, run.watch, self._clock, transit)
+        return kind(self._topic, decoder, run.positions, run.watch, self._clock, self._transit())

@@ -21,11 +21,19 @@ from alchemiser_cli.streaming.acknowledged import Header
 from alchemiser_cli.streaming.registry import SchemaRegistry
 from alchemiser_cli.streaming.schemas import SchemaCache, WriterSchema
 
-__all__ = ["HEADERS", "EnvelopeDecoder", "EnvelopeEncoder", "envelope_headers", "header_text"]
+__all__ = [
+    "EVENT_TYPE_HEADER",
+    "HEADERS",
+    "EnvelopeDecoder",
+    "EnvelopeEncoder",
+    "envelope_headers",
+    "header_text",
+]
 
+EVENT_TYPE_HEADER = "alchemiser.event-type"
 HEADERS = {
     "alchemiser.event-id": "event_id",
-    "alchemiser.event-type": "event_type",
+    EVENT_TYPE_HEADER: "event_type",
     "alchemiser.broker": "broker",
     "alchemiser.source": "source",
     "alchemiser.correlation-id": "correlation_id",

@@ -1,6 +1,7 @@
 """One message to its end: its callback, tried again where that is safe, or set aside."""
 
 import asyncio
+from typing import Any
 
 from alchemiser_cli.clock import Clock
 from alchemiser_cli.errors import (
@@ -11,7 +12,7 @@ from alchemiser_cli.errors import (
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.resilience import Retry
 from alchemiser_cli.streaming.lanes import Turn, WorkItem
-from alchemiser_cli.streaming.received import Received, StopConsuming, TickCallback
+from alchemiser_cli.streaming.received import MessageCallback, Received, StopConsuming
 from alchemiser_cli.streaming.setting_aside import TalliedAside
 from alchemiser_cli.telemetry import Histogram
 
@@ -31,7 +32,7 @@ class Handling:
 
     def __init__(
         self,
-        on_tick: TickCallback,
+        callback: MessageCallback,
         aside: TalliedAside,
         latencies: list[float],
         seconds: Histogram,
@@ -44,7 +45,7 @@ class Handling:
         ``latencies`` takes seconds from the poll to the callback's end, ``seconds`` observes
         each callback alone.
         """
-        self._on_tick = on_tick
+        self._callback: Any = callback
         self._aside = aside
         self._latencies = latencies
         self._seconds = seconds
@@ -59,13 +60,16 @@ class Handling:
             Exception: what setting it aside raised; the message is not finished then.
         """
         received, clock = item.received, self._clock
-        tick = received.tick
-        if tick is None or received.violation is not None:
+        content = received.content
+        if received.violation is not None or received.undecodable is not None:
             await self._aside.unusable(received)
+            return
+        if content is None:
+            self._aside.skipped()
             return
         started_ns = turn.since_ns = clock.monotonic_ns()
         try:
-            await self._on_tick(tick, received)
+            await self._callback(content, received)
         except StopConsuming:
             raise
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  it is that message's
@@ -96,12 +100,9 @@ class Handling:
             if first:
                 raise _as_exception(first.pop(), turn, self._timeout_s)
             deliveries += 1
-            tick = item.received.tick
-            if tick is None:
-                return
             turn.since_ns = self._clock.monotonic_ns()
             try:
-                await self._on_tick(tick, item.received)
+                await self._callback(item.received.content, item.received)
             except (Exception, asyncio.CancelledError) as again:
                 raise _as_exception(again, turn, self._timeout_s) from again
             finally:
@@ -148,7 +149,7 @@ def processing_failed(
     if deliveries > 1:
         why += f" It was tried {deliveries} times."
     failure = MessageProcessingError(
-        f"the callback for a tick of {received.tick.symbol if received.tick else '?'} failed",
+        f"the callback for {_named(received)} failed",
         why=why,
         next_step="Correct the callback; `alchemiser dlq list` shows the message and `alchemiser "
         "dlq redrive` sends it again.",
@@ -171,3 +172,9 @@ def processing_failed(
         offset=received.offset,
     )
     return failure
+
+
+def _named(received: Received) -> str:
+    if received.event is not None:
+        return f"an event {received.event.event_type}"
+    return f"a tick of {received.tick.symbol if received.tick else '?'}"

@@ -21,7 +21,7 @@ from alchemiser_cli.streaming.received import Received
 from alchemiser_cli.streaming.watching import QualityWatch
 from alchemiser_cli.telemetry import Histogram
 
-__all__ = ["ColumnIntake", "ColumnWork", "Span", "TickIntake", "Transit", "received_from"]
+__all__ = ["ColumnIntake", "ColumnWork", "Span", "TickIntake", "Transit", "ours", "received_from"]
 
 _NS_PER_MS = 1_000_000
 
@@ -43,8 +43,11 @@ class Transit:
     def observe(self, timestamp_ms: int, event_time_ns: int) -> None:
         """Note one message that has just come; both times are UTC."""
         if timestamp_ms != event_time_ns // _NS_PER_MS:
-            waited_ns = self._clock.now_ns() - timestamp_ms * _NS_PER_MS
-            self._seconds.observe(max(0, waited_ns) / NS_PER_SECOND)
+            self.observe_since(timestamp_ms * _NS_PER_MS)
+
+    def observe_since(self, made_ns: int) -> None:
+        """Note one message that has just come and was made at ``made_ns``, UTC."""
+        self._seconds.observe(max(0, self._clock.now_ns() - made_ns) / NS_PER_SECOND)
 
 
 class _Intake:
@@ -78,7 +81,7 @@ class TickIntake(_Intake):
             RegistryUnreachableError: ``registry-unreachable``; nothing was counted yet.
         """
         taken_ns = self._clock.monotonic_ns()
-        wanted = _wanted(messages, leases, self._positions)
+        wanted = ours(messages, leases, self._positions)
         received = self._received(wanted)
         if self._transit is not None:
             for one in received:
@@ -148,7 +151,7 @@ class ColumnIntake(_Intake):
             RegistryUnreachableError: ``registry-unreachable``; nothing was counted yet.
         """
         taken_ns = self._clock.monotonic_ns()
-        wanted = _wanted(messages, leases, self._positions)
+        wanted = ours(messages, leases, self._positions)
         decoded = self._decoder.decode([message.value() for message in wanted])
         columns, rows = decoded.columns, decoded.rows
         if self._transit is not None:
@@ -171,7 +174,7 @@ class ColumnIntake(_Intake):
         return len(wanted), work
 
 
-def _wanted(
+def ours(
     messages: Sequence[Message], leases: Leases, positions: StartPositions
 ) -> Sequence[Message]:
     """Leave out what is no longer ours, and what lies before the time to start from."""

@@ -2,7 +2,14 @@
 
 import msgspec
 
-__all__ = ["ConsumeResult", "ConsumerSnapshot", "LatencyMs", "PartitionProgress", "Tally"]
+__all__ = [
+    "ConsumeResult",
+    "ConsumerSnapshot",
+    "EventsResult",
+    "LatencyMs",
+    "PartitionProgress",
+    "Tally",
+]
 
 
 class PartitionProgress(msgspec.Struct, frozen=True):
@@ -28,8 +35,9 @@ class LatencyMs(msgspec.Struct, frozen=True):
 class Tally(msgspec.Struct):
     """What became of all messages so far.
 
-    ``consumed = processed + failed + quarantined + conflated``, once nothing is under way.
-    ``dead_lettered`` are those of ``failed`` that a dead-letter topic has acknowledged.
+    ``consumed = processed + failed + quarantined + conflated + skipped``, once nothing is under
+    way. ``dead_lettered`` are those of ``failed`` that a dead-letter topic has acknowledged,
+    ``skipped`` those of a type that nobody wants.
     """
 
     consumed: int = 0
@@ -38,6 +46,7 @@ class Tally(msgspec.Struct):
     dead_lettered: int = 0
     quarantined: int = 0
     conflated: int = 0
+    skipped: int = 0
 
 
 class ConsumeResult(msgspec.Struct, frozen=True):
@@ -64,6 +73,12 @@ class ConsumeResult(msgspec.Struct, frozen=True):
     throughput_per_s: float
     latency_ms: LatencyMs
     duration_s: float
+
+
+class EventsResult(ConsumeResult, frozen=True, kw_only=True):
+    """What one run of a consumer of events did; ``skipped`` were of types that nobody wants."""
+
+    skipped: int
 
 
 class ConsumerSnapshot(msgspec.Struct, frozen=True):

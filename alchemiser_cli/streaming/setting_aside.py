@@ -71,6 +71,11 @@ class TalliedAside:
         self._tally.consumed += 1
         self._tally.quarantined += 1
 
+    def skipped(self) -> None:
+        """Count a message that nobody wants."""
+        self._tally.consumed += 1
+        self._tally.skipped += 1
+
     def worked_off(self, count: int) -> None:
         """Count ``count`` messages that did not fail."""
         self._tally.consumed += count

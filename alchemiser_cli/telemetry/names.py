@@ -9,8 +9,10 @@ __all__ = [
     "BREAKER_OPEN_SECONDS",
     "BREAKER_STATE",
     "BUILD_INFO",
+    "CALIBRATION_ERROR",
     "CONSUMED",
     "CONSUMER_LAG",
+    "DAILY_PNL",
     "DEAD_LETTERS",
     "EMIT_LATENCY_SECONDS",
     "ENQUEUE_DELAY_SECONDS",
@@ -22,8 +24,15 @@ __all__ = [
     "HANDLER_SECONDS",
     "HEALTH_LEVELS",
     "HEALTH_STATUS",
+    "HIT_RATIO",
+    "INFERENCES",
+    "INFERENCE_SECONDS",
     "JOURNAL_DROPPED",
+    "KILL_SWITCH_STATE",
+    "MAX_DAILY_LOSS",
     "METRICS",
+    "MODEL_LOADS",
+    "MODEL_LOAD_FAILURES",
     "PROCESSED",
     "QUARANTINED",
     "RECOVERIES",
@@ -35,10 +44,21 @@ __all__ = [
     "SHM_GENERATION",
     "SHM_PUBLISHED",
     "SHM_READ_RETRIES",
+    "SLIPPAGE",
     "STALE_SYMBOLS",
     "STATE_UP",
+    "STRATEGIES_CONFIGURED",
+    "STRATEGIES_LOADED",
+    "STRATEGY_DISABLED",
+    "STRATEGY_FAILURES",
+    "STRATEGY_TICKS_SKIPPED",
     "TICKS_IMPLAUSIBLE",
+    "TRADE_APPROVALS",
+    "TRADE_REJECTS",
+    "TRADING_LAST_ACTIVITY",
+    "TRADING_LAST_OUTPUT",
     "TRANSIT_SECONDS",
+    "VALIDATOR_WARNINGS",
     "WS_CONNECTED",
     "WS_LAST_MESSAGE_AGE",
     "WS_RECONNECT_ATTEMPTS",
@@ -283,6 +303,128 @@ ENVIRONMENT_FAULTS = Metric(
     "Faults of the data that trading environments met, by the name of their log line.",
     ("event",),
 )
+TRADING_LAST_ACTIVITY = Metric(
+    "trading_last_activity_timestamp_unix",
+    "gauge",
+    "When a stage of trading last did something, at first its start; UTC seconds since 1970.",
+    ("service", "stage", "broker"),
+)
+TRADING_LAST_OUTPUT = Metric(
+    "trading_last_output_timestamp_unix",
+    "gauge",
+    "When a stage of trading last gave the next one something to do, 0 before; UTC seconds.",
+    ("service", "stage", "broker"),
+)
+VALIDATOR_WARNINGS = Metric(
+    "validator_warnings_total",
+    "counter",
+    "Looks at the stages of trading that found one of them wanting.",
+    ("stage", "broker", "issue"),
+)
+MODEL_LOADS = Metric(
+    "ml_model_load_success_total",
+    "counter",
+    "Models that a strategy took over, verified.",
+    ("strategy_id",),
+)
+MODEL_LOAD_FAILURES = Metric(
+    "ml_model_load_failure_total",
+    "counter",
+    "Models that a strategy could not take over, which disables it.",
+    ("strategy_id",),
+)
+INFERENCES = Metric(
+    "ml_inference_total",
+    "counter",
+    "Times that a strategy with a model was asked for a signal.",
+    ("strategy_id",),
+)
+INFERENCE_SECONDS = Metric(
+    "ml_inference_latency_seconds",
+    "histogram",
+    "Time that a strategy with a model takes for a signal.",
+    ("strategy",),
+    # From a logistic regression's few microseconds to a policy with a transformer.
+    buckets=(1e-05, 2.5e-05, 5e-05, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1, 1.0),
+    setting="ml_inference_latency_seconds",
+)
+STRATEGIES_CONFIGURED = Metric(
+    "strategies_configured",
+    "gauge",
+    "Strategies that were to be loaded.",
+    ("broker",),
+)
+STRATEGIES_LOADED = Metric(
+    "strategies_loaded",
+    "gauge",
+    "Strategies that are loaded and were not disabled since.",
+    ("broker",),
+)
+STRATEGY_FAILURES = Metric(
+    "strategy_failures_total",
+    "counter",
+    "Ticks at which a strategy failed, by how: raised, hung or nonsense.",
+    ("strategy_id", "reason"),
+)
+STRATEGY_DISABLED = Metric(
+    "strategy_disabled_total",
+    "counter",
+    "Strategies that were disabled because they failed too often in a row.",
+    ("strategy_id",),
+)
+STRATEGY_TICKS_SKIPPED = Metric(
+    "strategy_ticks_skipped_total",
+    "counter",
+    "Ticks that were not later than the newest of their symbol, shown to no strategy.",
+    ("broker",),
+)
+TRADE_REJECTS = Metric(
+    "trade_rejects_total",
+    "counter",
+    "Signals that the risk gate refused, by the reason of its decision.",
+    ("broker", "reason"),
+)
+TRADE_APPROVALS = Metric(
+    "trade_approvals_total",
+    "counter",
+    "Signals that the risk gate approved, also at a smaller size, and positions it let flatten.",
+    ("broker",),
+)
+KILL_SWITCH_STATE = Metric(
+    "killswitch_state",
+    "gauge",
+    "Whether the kill switch was set at the last look: 1 yes, 0 no.",
+)
+DAILY_PNL = Metric(
+    "daily_pnl",
+    "gauge",
+    "Profit since the day's start, in the account's currency.",
+    ("broker",),
+)
+MAX_DAILY_LOSS = Metric(
+    "max_daily_loss",
+    "gauge",
+    "Loss since the day's start at which trading stops, in the account's currency.",
+    ("broker",),
+)
+HIT_RATIO = Metric(
+    "hit_ratio_rolling",
+    "gauge",
+    "Share of the last 100 closed trades that made money after commission.",
+    ("broker",),
+)
+SLIPPAGE = Metric(
+    "slippage_realized_vs_predicted",
+    "gauge",
+    "How much worse the last 100 fills were than the prices their signals rested on, as a share.",
+    ("broker",),
+)
+CALIBRATION_ERROR = Metric(
+    "pwin_calibration_ece",
+    "gauge",
+    "Expected calibration error of the confidence of the last 500 closed trades that had one.",
+    ("broker",),
+)
 BUILD_INFO = Metric(
     "alchemiser_build_info",
     "gauge",
@@ -326,6 +468,26 @@ METRICS = (
     SHM_CHECKSUM_FAILURES,
     SHM_PUBLISHED,
     ENVIRONMENT_FAULTS,
+    TRADING_LAST_ACTIVITY,
+    TRADING_LAST_OUTPUT,
+    VALIDATOR_WARNINGS,
+    MODEL_LOADS,
+    MODEL_LOAD_FAILURES,
+    INFERENCES,
+    INFERENCE_SECONDS,
+    STRATEGIES_CONFIGURED,
+    STRATEGIES_LOADED,
+    STRATEGY_FAILURES,
+    STRATEGY_DISABLED,
+    STRATEGY_TICKS_SKIPPED,
+    TRADE_REJECTS,
+    TRADE_APPROVALS,
+    KILL_SWITCH_STATE,
+    DAILY_PNL,
+    MAX_DAILY_LOSS,
+    HIT_RATIO,
+    SLIPPAGE,
+    CALIBRATION_ERROR,
     BUILD_INFO,
 )
 

@@ -211,6 +211,19 @@ def test_a_run_that_is_not_there_exits_with_8(train):
 # --- evaluate, compare, audit
 
 
+@pytest.mark.provokes("model-incompatible")
+def test_a_model_is_not_judged_on_its_own_data_once_they_have_changed(train, home):
+    file = home / "models" / "first" / "passport.json"
+    passport = json.loads(file.read_text())
+    passport["data"]["sha256"] = "0" * 64  # as if the file of the dataset had been another one
+    file.write_text(json.dumps(passport))
+    refused = train("evaluate", "first")
+    assert refused.exit_code == ExitCode.CONFIG, refused.stdout
+    assert "model-incompatible" in refused.stderr
+    assert "alchemiser train evaluate first --dataset NAME" in refused.stderr
+    assert train("evaluate", "first", "--dataset", "heston:2").exit_code == ExitCode.OK
+
+
 def test_an_evaluation_replaces_the_one_in_the_artefact(train, home, tmp_path):
     page = tmp_path / "report.html"
     found = document(

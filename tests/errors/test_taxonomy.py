@@ -94,10 +94,7 @@ def _make(kind, **context):
 
 
 @pytest.mark.provokes(
-    "order-rejected",
     "order-outcome-unknown",
-    "insufficient-funds",
-    "position-mismatch",
     "strategy-failed",
     "indicator-failed",
     "validation-failed",

@@ -1,37 +1,31 @@
 """Reading a dead-letter topic as it lies, without a group and without a commit."""
 
-import contextlib
 import re
 from collections.abc import Iterator
 from typing import cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Message
 
-from alchemiser_cli.clock import NS_PER_SECOND, Clock
+from alchemiser_cli.clock import Clock
 from alchemiser_cli.errors import (
     DeadLetterNotFoundError,
     MessageUndecodableError,
     RegistryUnreachableError,
 )
 from alchemiser_cli.market.ticks import Tick
-from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
+from alchemiser_cli.settings.sections import KafkaSettings
 from alchemiser_cli.streaming.acknowledged import Header
-from alchemiser_cli.streaming.clients import consumer_client
 from alchemiser_cli.streaming.codec import TickDecoder
 from alchemiser_cli.streaming.dead_letters.families import failure_of
 from alchemiser_cli.streaming.dead_letters.letter import DeadLetter
-from alchemiser_cli.streaming.failures import broker_unreachable, is_fatal, kafka_error, translated
 from alchemiser_cli.streaming.probe import broker_metadata
+from alchemiser_cli.streaming.spans import SpanReader
 from alchemiser_cli.streaming.topics import partitions_of
 
 __all__ = ["DeadLetterReader"]
 
 _GROUP = "alchemiser.dlq"  # librdkafka wants a name; it is never joined, and nothing is committed
 _ID = re.compile(r"(\d{1,9})-(\d{1,18})", re.ASCII)
-_POLL_S = 0.2
-_BATCH = 500
-
-Span = tuple[int, int]  # the first offset, and the one after the last
 
 
 class DeadLetterReader:
@@ -61,9 +55,9 @@ class DeadLetterReader:
         partitions = broker_metadata(self._kafka, self._bootstrap).topics.get(topic, 0)
         if not partitions:
             return
-        with self._client() as client:
-            spans = {number: self._span(client, topic, number) for number in range(partitions)}
-            for message in self._messages(client, topic, spans):
+        with self._reader(topic) as reader:
+            spans = {number: reader.whole(number) for number in range(partitions)}
+            for message in reader.messages(spans):
                 yield self._letter(message)
 
     def require_one(self, *topics: str) -> None:
@@ -90,69 +84,18 @@ class DeadLetterReader:
         partitions = broker_metadata(self._kafka, self._bootstrap).topics.get(topic, 0)
         if number >= partitions:
             raise _not_found(topic, identity, f"The topic has {partitions} partitions.")
-        with self._client() as client:
-            low, end = self._span(client, topic, number)
+        with self._reader(topic) as reader:
+            low, end = reader.whole(number)
             if not low <= offset < end:
                 why = f"Partition {number} holds the offsets from {low} to before {end}."
                 raise _not_found(topic, identity, why)
-            wanted = {number: (offset, offset + 1)}
-            for message in self._messages(client, topic, wanted):
+            for message in reader.messages({number: (offset, offset + 1)}):
                 if message.offset() == offset:
                     return self._letter(message)
         raise _not_found(topic, identity, "Kafka has already removed it.")
 
-    @contextlib.contextmanager
-    def _client(self) -> Iterator[Consumer]:
-        settings, eof = ConsumerSettings(group=_GROUP), {"enable.partition.eof": True}
-        client = consumer_client(self._kafka, settings, self._bootstrap, **eof)
-        try:
-            yield client
-        finally:
-            client.close()
-
-    def _span(self, client: Consumer, topic: str, number: int) -> Span:
-        place = TopicPartition(topic, number)
-        try:
-            span = client.get_watermark_offsets(place, timeout=self._kafka.request_timeout_s)
-        except KafkaException as error:
-            cause = kafka_error(error)
-            raise broker_unreachable(self._bootstrap, cause.str(), cause.name()) from error
-        if span is None:
-            raise broker_unreachable(self._bootstrap, f"the offsets of {topic} were not told")
-        return span
-
-    def _messages(self, client: Consumer, topic: str, spans: dict[int, Span]) -> Iterator[Message]:
-        """Yield what lies in the spans; one ends at its end, or where the partition does."""
-        open_spans = {number: span for number, span in spans.items() if span[0] < span[1]}
-        client.assign([TopicPartition(topic, at, begin) for at, (begin, _) in open_spans.items()])
-        patience_ns = round(2 * self._kafka.request_timeout_s * NS_PER_SECOND)
-        silent_since_ns = self._clock.monotonic_ns()
-        while open_spans:
-            # No more than there can be: librdkafka waits until it has as many, or for the timeout.
-            awaited = sum(end - begin for begin, end in open_spans.values())
-            messages = client.consume(min(awaited, _BATCH), timeout=_POLL_S)
-            if messages:
-                silent_since_ns = self._clock.monotonic_ns()
-            elif self._clock.monotonic_ns() - silent_since_ns > patience_ns:
-                raise broker_unreachable(self._bootstrap, f"reading {topic} came to a halt")
-            for message in messages:
-                number, offset = message.partition() or 0, message.offset() or 0
-                if (error := message.error()) is not None:
-                    self._refuse(error, topic)
-                    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  librdkafka's name
-                        open_spans.pop(number, None)
-                    continue
-                if number not in open_spans:
-                    continue
-                end = open_spans.pop(number)[1]
-                if offset + 1 < end:
-                    open_spans[number] = offset + 1, end
-                if offset < end:
-                    yield message
-
-    def _refuse(self, error: KafkaError, topic: str) -> None:
-        if is_fatal(error):
-            raise translated(error, self._bootstrap, topic, _GROUP)
+    def _reader(self, topic: str) -> SpanReader:
+        return SpanReader(self._kafka, self._bootstrap, topic, self._clock, group=_GROUP)
 
     def _letter(self, message: Message) -> DeadLetter:
         found = cast("list[Header]", message.headers() or [])  # the stub allows for dicts too
