@@ -8,14 +8,18 @@ import typer
 from alchemiser_cli.clock import NS_PER_SECOND
 from alchemiser_cli.commands.invocation import Invocation
 from alchemiser_cli.commands.options import OutputOption
+from alchemiser_cli.commands.signing_key import lasting_signing_key
 from alchemiser_cli.market import open_dataset
 from alchemiser_cli.pipeline.streams import round_trip
+from alchemiser_cli.pipeline.trading.dataset import DatasetRun, trade_dataset
 from alchemiser_cli.preflight.report import blocked, checks_of, run_preflight
 from alchemiser_cli.preflight.setup import Setup
 from alchemiser_cli.render.demo import demo_view
 from alchemiser_cli.render.output import show
 from alchemiser_cli.render.progress import progress_bar, progress_status
 from alchemiser_cli.streaming import own_cluster
+from alchemiser_cli.trading.desk import DeskResult
+from alchemiser_cli.trading.runs import Fed
 
 if TYPE_CHECKING:
     from alchemiser_cli.rl.training import TrainingResult
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 DATASET = "sp500"
+STRATEGIES = ("momentum", "mean_reversion", "breakout")
 CHART_WIDTHS = (40, 100)
 TIMESTEPS = 4_000
 TRAIN_AT_MOST_S = 45.0
@@ -44,8 +49,9 @@ def demo(
     """Show the whole story on real data, with nothing installed beside it.
 
     Checks the system, replays 20 years of the S&P 500 into an embedded Kafka of its own,
-    consumes them, and shows what happened. With --train, it then trains a policy on options of
-    that market for half a minute, and judges it on years that it never saw.
+    consumes them, lets three strategies trade them on paper under risk control, and shows what
+    happened. With --train, it then trains a policy on options of that market for half a minute,
+    and judges it on years that it never saw.
     """
     if train:
         import alchemiser_cli.rl.training  # noqa: F401  without the extra, fail before the story
@@ -68,12 +74,26 @@ def demo(
             trip = round_trip(
                 settings, cluster, dataset, clock, lambda _stage, done, total: advance(done, total)
             )
+    traded = _traded(invocation)
     trained = _trained(invocation) if train else None
     low, high = CHART_WIDTHS
     width = max(low, min(high, shutil.get_terminal_size().columns - 12))
     seconds = (clock.monotonic_ns() - started_ns) / NS_PER_SECOND
-    view = demo_view(report, dataset, trip, width=width, seconds=seconds, trained=trained)
+    view = demo_view(report, dataset, trip, traded, width=width, seconds=seconds, trained=trained)
     show(view, output)
+
+
+def _traded(invocation: Invocation) -> DeskResult:
+    with progress_bar("trade on paper") as advance:
+        run = DatasetRun(
+            Fed(dataset=DATASET),
+            invocation.run_id,
+            names=STRATEGIES,
+            key=lasting_signing_key(invocation.resolved),
+            on_progress=advance,
+            on_failure=invocation.journal.capture,
+        )
+        return trade_dataset(invocation.settings, run, invocation.clock)
 
 
 def _trained(invocation: Invocation) -> "TrainingResult":

@@ -1,7 +1,6 @@
 """``alchemiser trade why``, ``why-not`` and ``replay``: what was decided, and why."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,10 +13,6 @@ from alchemiser_cli.exits import ExitCode
 from alchemiser_cli.render.output import show
 from alchemiser_cli.render.progress import progress_bar
 
-if TYPE_CHECKING:
-    from alchemiser_cli.settings import Settings
-    from alchemiser_cli.trading.audit import AuditRecord
-
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False)
@@ -25,7 +20,7 @@ app = typer.Typer(add_completion=False)
 TrailOption = Annotated[
     str | None,
     typer.Option(
-        "--trail", metavar="NAME", help="Look in this audit trail only.", show_default="all"
+        "--trail", metavar="NAME", help="Look in this audit trail.", show_default="the newest"
     ),
 ]
 
@@ -44,10 +39,10 @@ def why(
 ) -> None:
     """Explain an order: the tick, what was seen, what was wanted, each limit, order and fills."""
     from alchemiser_cli.render.why import order_view
-    from alchemiser_cli.trading.why import explain_order
+    from alchemiser_cli.trading.why.finding import find_order
 
     invocation: Invocation = context.obj
-    show(order_view(explain_order(_records(invocation.settings, trail), order)), output)
+    show(order_view(find_order(invocation.settings.audit_folder, order, trail)), output)
 
 
 @app.command(
@@ -70,10 +65,11 @@ def why_not(
     """Show what was refused and what was held around a time, the nearest first."""
     from alchemiser_cli.render.why import refusals_view
     from alchemiser_cli.trading.why import explain_refusals
+    from alchemiser_cli.trading.why.finding import newest_records
 
     invocation: Invocation = context.obj
     at_ns = since_ns(at, invocation.clock.now_ns())
-    records = _records(invocation.settings, trail)
+    records = newest_records(invocation.settings.audit_folder, trail)
     show(refusals_view(explain_refusals(records, symbol, at_ns, window_s=window)), output)
 
 
@@ -100,12 +96,3 @@ def replay_run(
     if not comparison.same:
         raise typer.Exit(ExitCode.FAILED)
     stop.exit_if_requested()
-
-
-def _records(settings: "Settings", trail: str | None) -> "Iterator[AuditRecord]":
-    """Yield the lines of one trail, or of all of them."""
-    from alchemiser_cli.trading.audit import read_trail, trails
-
-    names = [trail] if trail is not None else trails(settings.audit_folder)
-    for name in names:
-        yield from read_trail(settings.audit_folder / name)

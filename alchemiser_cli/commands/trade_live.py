@@ -13,7 +13,6 @@ from alchemiser_cli.pipeline.trading.running import run_service
 from alchemiser_cli.render.stream import warn_of_own_cluster
 from alchemiser_cli.streaming import ConsumerSnapshot, open_cluster
 from alchemiser_cli.trading.activity import Service as ServiceName
-from alchemiser_cli.trading.audit import AnchorStore
 from alchemiser_cli.trading.control import DeskStatus
 from alchemiser_cli.trading.desk import DeskResult
 from alchemiser_cli.trading.strategies import LoadedStrategies, StrategyStatusStore
@@ -80,7 +79,7 @@ def trade_on_ticks(
         on_failure=invocation.journal.capture,
         on_snapshot=seen,
         on_loaded=loaded,
-        anchors=AnchorStore(invocation.state),
+        database=invocation.state,
         telemetry=telemetry,
     )
     if service is None:

@@ -12,6 +12,8 @@ from alchemiser_cli.render.blocks import Block, TextBlock, View
 from alchemiser_cli.render.chart import area_chart
 from alchemiser_cli.render.preflight import short_view
 from alchemiser_cli.render.stream import consume_view, replay_view
+from alchemiser_cli.render.trade import run_view
+from alchemiser_cli.trading.desk import DeskResult
 
 if TYPE_CHECKING:
     from alchemiser_cli.rl.training import TrainingResult
@@ -25,6 +27,9 @@ What to type next:
   alchemiser replay sp500 --speed 1e6     some twelve days of market in a second
   alchemiser consume --from earliest      see what arrives; Ctrl-C ends with the summary
   alchemiser replay file:YOURS.csv      your own bars, trades or quotes
+  alchemiser trade run --dataset sp500 --strategy breakout    trade on the past; then:
+  alchemiser trade why ORDER            from the tick to the fill, with every limit
+  alchemiser audit verify               prove that no record was changed
   alchemiser errors codes               everything that can go wrong, each with its runbook
 """
 
@@ -38,18 +43,20 @@ def demo_view(
     report: PreflightReport,
     dataset: Dataset,
     trip: RoundTrip,
+    traded: DeskResult,
     *,
     width: int,
     seconds: float,
     trained: "TrainingResult | None" = None,
 ) -> View:
-    """Return the whole story: the checks, what was sent and seen, charts, what to do next.
+    """Return the whole story: checks, what was sent, seen and traded, charts, what to do next.
 
     ``trained`` is the policy that was trained on top of it.
     """
     preflight = short_view(report)
     replayed = replay_view(dataset, trip.replayed)
     consumed = consume_view(trip.consumed)
+    trading = run_view(traded, width=width)
     learned, training_document = _training(trained)
     blocks: list[Block] = [
         _heading("1. preflight: may the system start?"),
@@ -59,6 +66,8 @@ def demo_view(
         _heading("3. consume: read it back, decoded and checked"),
         *consumed.blocks,
         *_charts(trip.ticks, width),
+        _heading("4. trade: three strategies on paper, each decision under risk control"),
+        *trading.blocks,
         *learned,
         TextBlock(f"\nAll of it in {seconds:.1f} s, with nothing installed beside it."),
         TextBlock(_NEXT + _next_of(trained)),
@@ -68,6 +77,7 @@ def demo_view(
         "replay": replayed.document,
         "consume": consumed.document,
         "last_ticks": [msgspec.to_builtins(tick) for tick in trip.ticks[-3:]],
+        "trade": trading.document,
         **training_document,
         "duration_s": seconds,
     }
@@ -80,7 +90,7 @@ def _training(trained: "TrainingResult | None") -> tuple[list[Block], dict[str, 
     from alchemiser_cli.render.training import training_view
 
     view = training_view(trained)
-    heading = _heading("4. train: a policy for options on this market, judged on years unseen")
+    heading = _heading("5. train: a policy for options on this market, judged on years unseen")
     return [heading, *view.blocks], {"train": view.document}
 
 

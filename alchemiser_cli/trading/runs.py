@@ -90,7 +90,7 @@ def load_run(folder: Path, run_id: str) -> RunRecord:
         f"{len(matching)} trading runs begin with {run_id!r}"
         if matching
         else f"there is no trading run {run_id!r}",
-        why=f"Near ones: {', '.join(near)}." if near else f"{len(known)} runs are known.",
+        why=f"Near ones: {', '.join(near)}." if near else f"Runs that are known: {len(known)}.",
         next_step="List them with `alchemiser trade runs`.",
         context={"run": run_id, "near": near},
     )

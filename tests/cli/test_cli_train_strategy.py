@@ -12,8 +12,8 @@ from alchemiser_cli.exits import ExitCode
 @pytest.mark.provokes("strategy-not-found")
 def test_an_unknown_strategy_ends_with_8_and_the_nearest_name(cli):
     result = cli("train", "strategy", "momentun")
-    assert result.exception.exit_code is ExitCode.NOT_FOUND
-    assert "Did you mean momentum?" in result.exception.next_step
+    assert result.exit_code == ExitCode.NOT_FOUND
+    assert "Did you mean momentum?" in result.stderr
 
 
 def test_a_model_is_trained_saved_and_shown(cli, home):

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from alchemiser_cli import __version__
-from alchemiser_cli.clock import Clock, iso_from_ns
+from alchemiser_cli.clock import NS_PER_SECOND, Clock, iso_from_ns
 from alchemiser_cli.errors import AlchemiserError
 from alchemiser_cli.market import Dataset, open_dataset
 from alchemiser_cli.pipeline.trading.kinds import strategy_kinds
@@ -39,6 +39,8 @@ SECTIONS = ("options", "trading", "risk", "paper", "market", "strategies")
 """The sections of the settings that decide on what a run does; none of them holds a secret."""
 
 TELL_EVERY = 64
+HOLD_REPORT_TICKS = 20
+"""An unchanged hold is put on record again after as many ticks at the earliest."""
 
 Progress = Callable[[int, int], None]
 
@@ -75,10 +77,7 @@ def trade_dataset(settings: Settings, run: DatasetRun, clock: Clock) -> DeskResu
         limit=fed.limit,
     )
     run = replace(run, fed=msgspec.structs.replace(fed, dataset=dataset.name))
-    # A replay can be made again: nothing of it waits for the disk.
-    settings = settings.model_copy(
-        update={"audit": settings.audit.model_copy(update={"fsync": "never"})}
-    )
+    settings = _for_the_past(settings, dataset)
     if dataset.kind == "bar":
         # A bar is proof that the exchange traded; a day's is stamped with the usual close, also
         # on the days that end early.
@@ -86,6 +85,18 @@ def trade_dataset(settings: Settings, run: DatasetRun, clock: Clock) -> DeskResu
         settings = settings.model_copy(update={"paper": paper})
     with tempfile.TemporaryDirectory(prefix="alchemiser-") as scratch:
         return asyncio.run(_trade(settings, run, dataset, Path(scratch), clock))
+
+
+def _for_the_past(settings: Settings, dataset: Dataset) -> Settings:
+    """Return the settings with what makes no sense at the speed of a replay changed."""
+    # A replay can be made again: nothing of it waits for the disk.
+    audit = settings.audit.model_copy(update={"fsync": "never"})
+    # Where a tick comes a day, an hourly report of what is held would be a line for each of them.
+    span_s = (dataset.last_event_time_ns - dataset.first_event_time_ns) / NS_PER_SECOND
+    least_s = HOLD_REPORT_TICKS * span_s / max(1, len(dataset) - 1)
+    report_s = max(settings.trading.hold_report_s, least_s)
+    trading = settings.trading.model_copy(update={"hold_report_s": report_s})
+    return settings.model_copy(update={"audit": audit, "trading": trading})
 
 
 async def _trade(

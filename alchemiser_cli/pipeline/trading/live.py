@@ -14,7 +14,9 @@ from alchemiser_cli.market import Tick
 from alchemiser_cli.pipeline.streams import ConsumeLimits, set_aside
 from alchemiser_cli.pipeline.trading.dataset import SECTIONS, result_of
 from alchemiser_cli.pipeline.trading.kinds import strategy_kinds
+from alchemiser_cli.pipeline.trading.watching import watching_stages
 from alchemiser_cli.settings import Settings
+from alchemiser_cli.state import StateDatabase
 from alchemiser_cli.streaming import (
     Cluster,
     Consumer,
@@ -53,8 +55,7 @@ class LiveRun:
 
     With ``halted``, it starts although the kill switch is set: only flattening passes then. With
     ``market_time``, it is as late as the newest tick says: for ticks of the past. ``key`` signs
-    the trail, and ``anchors`` keeps its head.
-    ``on_desk`` is given the desk's keeper before the first tick.
+    the trail; ``database`` keeps its head, and what the stages do.
     """
 
     run_id: str
@@ -69,8 +70,7 @@ class LiveRun:
     on_failure: Callable[[AlchemiserError], object] = lambda _error: None
     on_snapshot: SnapshotCallback | None = None
     on_loaded: Callable[[LoadedStrategies], None] = lambda _loaded: None
-    on_desk: Callable[[DeskKeeper], None] = lambda _keeper: None
-    anchors: AnchorStore | None = None
+    database: StateDatabase | None = None
     telemetry: Telemetry = SILENT
 
 
@@ -101,6 +101,7 @@ def trading_settings(settings: Settings, broker: str, service: str) -> Settings:
 
 async def _trade(settings: Settings, cluster: Cluster, run: LiveRun, clock: Clock) -> DeskResult:
     settings = trading_settings(settings, run.broker, "desk")
+    anchors = None if run.database is None else AnchorStore(run.database)
     request = DeskRequest(
         broker=run.broker,
         run_id=run.run_id,
@@ -109,8 +110,8 @@ async def _trade(settings: Settings, cluster: Cluster, run: LiveRun, clock: Cloc
         key=run.key,
         kinds=strategy_kinds(settings, clock),
         on_failure=run.on_failure,
-        anchor=None if run.anchors is None else run.anchors.save,
-        anchored=None if run.anchors is None else run.anchors.load(run.broker),
+        anchor=None if anchors is None else anchors.save,
+        anchored=None if anchors is None else anchors.load(run.broker),
         telemetry=run.telemetry,
     )
     with ExitStack() as stack:
@@ -140,8 +141,6 @@ async def _trade(settings: Settings, cluster: Cluster, run: LiveRun, clock: Cloc
         ):
             desk.warm(tick)
         feeding = _Feeding(desk, now)
-        keeper = DeskKeeper(desk, loaded, control, clock)
-        run.on_desk(keeper)
         aside = stack.enter_context(
             set_aside(settings, cluster, clock, run.topic, telemetry=run.telemetry)
         )
@@ -157,19 +156,21 @@ async def _trade(settings: Settings, cluster: Cluster, run: LiveRun, clock: Cloc
         )
         record = _record(settings, run, loaded, clock)
         save_run(settings.trading_folder, record)
-        async with _looking(keeper, feeding):
-            await consumer.run(
-                feeding.on_tick,
-                start=run.limits.start,
-                max_messages=run.limits.max_messages,
-                until_idle_s=run.limits.until_idle_s,
-                stop=run.stop,
-                aside=aside,
-                on_snapshot=run.on_snapshot,
-            )
-        feeding.raise_failure()
-        await desk.close()
-        await keeper.look()
+        async with watching_stages(settings, parts, run.database, clock, run.telemetry) as watch:
+            keeper = DeskKeeper(desk, loaded, control, clock, findings=watch.findings)
+            async with _looking(keeper, feeding):
+                await consumer.run(
+                    feeding.on_tick,
+                    start=run.limits.start,
+                    max_messages=run.limits.max_messages,
+                    until_idle_s=run.limits.until_idle_s,
+                    stop=run.stop,
+                    aside=aside,
+                    on_snapshot=run.on_snapshot,
+                )
+            feeding.raise_failure()
+            await desk.close()
+            await keeper.look()
         result = result_of(desk, loaded)
         ended = msgspec.structs.replace(
             record,

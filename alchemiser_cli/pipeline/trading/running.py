@@ -35,6 +35,7 @@ from alchemiser_cli.streaming import (
     read_back,
 )
 from alchemiser_cli.trading.activity import Service as ServiceName
+from alchemiser_cli.trading.audit import AnchorStore
 from alchemiser_cli.trading.control import DeskControl, DeskStatus
 from alchemiser_cli.trading.desk import DeskParts, DeskRequest, MarketClock, fold_trail, open_parts
 from alchemiser_cli.trading.desk.status import status_of
@@ -68,6 +69,7 @@ async def _run(
 ) -> DeskStatus:
     settings = trading_settings(settings, run.broker, service)
     name = f"{run.broker}.{service}"
+    anchors = None if run.database is None else AnchorStore(run.database)
     request = DeskRequest(
         broker=run.broker,
         run_id=run.run_id,
@@ -79,8 +81,8 @@ async def _run(
         kinds=strategy_kinds(settings, clock),
         service=service,
         on_failure=run.on_failure,
-        anchor=None if run.anchors is None else run.anchors.save,
-        anchored=None if run.anchors is None else run.anchors.load(name),
+        anchor=None if anchors is None else anchors.save,
+        anchored=None if anchors is None else anchors.load(name),
         telemetry=run.telemetry,
     )
     _LOG.info("starting", service=service, broker=run.broker)

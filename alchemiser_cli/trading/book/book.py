@@ -128,6 +128,16 @@ class Book:
         held = self._held.get(symbol)
         return {} if held is None else {name: lot.quantity for name, lot in held.lots.items()}
 
+    def begin(self, initial_cash: float) -> None:
+        """Open the account with other cash than was said, before anything was booked.
+
+        Raises:
+            ValueError: Something was booked already.
+        """
+        if self._seen:
+            raise ValueError("the account has executions already")
+        self._initial_cash = self._cash = self._peak = initial_cash
+
     def held(self) -> list[tuple[str, str]]:
         """Return strategy and symbol of every position, sorted."""
         return sorted((name, symbol) for symbol, held in self._held.items() for name in held.lots)

@@ -11,7 +11,7 @@ from alchemiser_cli.trading.audit.record import AuditEntry
 from alchemiser_cli.trading.book import Book
 from alchemiser_cli.trading.broker import Broker
 from alchemiser_cli.trading.chain_quotes import MarketView
-from alchemiser_cli.trading.desk.folding import Folded
+from alchemiser_cli.trading.desk.folding import AccountStart, Folded
 from alchemiser_cli.trading.desk.orders import OrderDesk
 from alchemiser_cli.trading.desk.risk import RiskDesk
 from alchemiser_cli.trading.desk.signals import SignalDesk
@@ -19,6 +19,7 @@ from alchemiser_cli.trading.desk.tally import Tally
 from alchemiser_cli.trading.hours import TradingHours
 from alchemiser_cli.trading.kill_switch import KillSwitch
 from alchemiser_cli.trading.paper import PaperBroker
+from alchemiser_cli.trading.reconcile import reconcile
 from alchemiser_cli.trading.risk import RiskGate
 from alchemiser_cli.trading.signals import Origin
 from alchemiser_cli.trading.strategies import StrategyHost
@@ -76,6 +77,8 @@ class Desk:
             AuditLostError: ``audit-lost``.
         """
         parts = self.parts
+        await parts.broker.connect()
+        await self._begin(folded)
         for execution in folded.executions:
             parts.book.apply(execution)
         self.signals.restore(folded.signals)
@@ -83,12 +86,45 @@ class Desk:
         self.orders.restore(folded.orders, (one.order_id for one in folded.closed))
         if parts.paper is not None:
             parts.paper.restore(folded.orders, folded.closed, folded.executions)
-        await parts.broker.connect()
         if folded.lines:
             lost = await self.orders.find_lost()
             _LOG.info("desk restored", lines=folded.lines, working=len(self.orders.working))
             if lost:
                 _LOG.warning("orders never reached the broker", orders=lost)
+        if parts.paper is None:
+            await self._reconcile()
+
+    async def _begin(self, folded: Folded) -> None:
+        """Open the account as its trail says, or a new one with the cash that its broker has."""
+        parts = self.parts
+        start = folded.account
+        if start is None and parts.paper is None:
+            start = AccountStart((await parts.broker.account()).cash)
+        if start is not None:
+            parts.book.begin(start.initial_cash)
+        parts.trail.append(
+            AuditEntry(
+                event="RUN_STARTED",
+                event_id=parts.run_id,
+                detail=AccountStart(parts.book.initial_cash),
+            )
+        )
+
+    async def _reconcile(self) -> None:
+        """Compare our books with those of a broker that is none of ours, before anything else."""
+        parts = self.parts
+        await self.collect()
+        theirs = await parts.broker.account()
+        found = reconcile(theirs, parts.book, (one.order_id for one in self.orders.working))
+        parts.trail.append(
+            AuditEntry(
+                event="RECONCILED",
+                event_id=f"r-{parts.run_id}",
+                reason="agrees" if found.agrees else "differs",
+                detail=found,
+            )
+        )
+        found.require(parts.broker.name)
 
     def warm(self, tick: Tick) -> None:
         """Show a tick of the past, which nobody trades on."""
@@ -105,12 +141,13 @@ class Desk:
         parts, book, at_ns = self.parts, self.parts.book, tick.event_time_ns
         self.tally.ticks += 1
         parts.activity.seen("market_data", at_ns)
+        # A day's losses count from what the account was worth before the day's first price.
+        self.risk.on_time(at_ns)
         ticks = parts.view.ticks(tick)
         for one in ticks:
             book.mark(one.symbol, one.price, one.event_time_ns)
             if parts.paper is not None:
                 parts.paper.on_tick(one, origin)
-        self.risk.on_time(at_ns)
         await self.collect()
         for one in ticks:
             for signal in self.signals.on_tick(one, origin, book):
@@ -145,5 +182,7 @@ class Desk:
 
     async def close(self) -> None:
         """Put on record what was held, and disconnect; orders stay as they are."""
+        parts = self.parts
         self.signals.record_holds()
-        await self.parts.broker.close()
+        parts.trail.append(AuditEntry(event="RUN_ENDED", event_id=f"e-{parts.run_id}"))
+        await parts.broker.close()

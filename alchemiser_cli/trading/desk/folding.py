@@ -13,7 +13,7 @@ from alchemiser_cli.trading.decisions import Decision
 from alchemiser_cli.trading.orders import Execution, Order, OrderUpdate
 from alchemiser_cli.trading.signals import Signal
 
-__all__ = ["DayStart", "Folded", "StateNow", "decision_of", "fold", "fold_trail"]
+__all__ = ["AccountStart", "DayStart", "Folded", "StateNow", "decision_of", "fold", "fold_trail"]
 
 
 class DayStart(msgspec.Struct, frozen=True):
@@ -21,6 +21,12 @@ class DayStart(msgspec.Struct, frozen=True):
 
     day: str
     equity: float
+
+
+class AccountStart(msgspec.Struct, frozen=True):
+    """The detail of a ``RUN_STARTED`` line: what the account was opened with."""
+
+    initial_cash: float
 
 
 class StateNow(msgspec.Struct, frozen=True):
@@ -44,6 +50,7 @@ class Folded(msgspec.Struct, kw_only=True):
     unpublished: list[AuditRecord] = []
     state: str | None = None
     day: DayStart | None = None
+    account: AccountStart | None = None
     lines: int = 0
 
 
@@ -83,6 +90,9 @@ def _take(folded: Folded, record: AuditRecord) -> None:
             return
         case "TRADING_STATE":
             folded.state = _detail(record, StateNow).state
+            return
+        case "RUN_STARTED":
+            folded.account = folded.account or _detail(record, AccountStart)
             return
         case "PUBLISHED":
             folded.unpublished.clear()

@@ -14,7 +14,6 @@ from collections.abc import Callable
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.errors import AlchemiserError
-from alchemiser_cli.logs import get_logger
 from alchemiser_cli.settings import RiskSettings
 from alchemiser_cli.telemetry import SILENT, Telemetry
 from alchemiser_cli.trading.account import AccountView
@@ -40,16 +39,7 @@ from alchemiser_cli.trading.signals import Origin, Signal, signal_id
 
 __all__ = ["RiskGate"]
 
-_LOG = get_logger("trading", "risk")
 REPORT_NS = NS_PER_SECOND
-
-
-def _closed() -> bool:
-    return False
-
-
-def _ignore(_event: object) -> None:
-    pass
 
 
 class RiskGate:
@@ -70,11 +60,11 @@ class RiskGate:
         clock: Clock,
         *,
         broker: str = "paper",
-        circuit_open: Callable[[], bool] = _closed,
+        circuit_open: Callable[[], bool] = lambda: False,
         halt_on_drawdown: bool = True,
-        on_state: Callable[[StateChange], None] = _ignore,
-        on_kill_switch: Callable[[str], None] = _ignore,
-        on_failure: Callable[[AlchemiserError], None] = _ignore,
+        on_state: Callable[[StateChange], None] = lambda _: None,
+        on_kill_switch: Callable[[str], None] = lambda _: None,
+        on_failure: Callable[[AlchemiserError], None] = lambda _: None,
         telemetry: Telemetry = SILENT,
     ) -> None:
         """Guard ``account``.
@@ -233,7 +223,7 @@ class RiskGate:
         """
         change = self._states.change(state, reason, self._clock.now_ns())
         if change is not None:
-            _LOG.warning("trading_state", state=state, previous=change.previous, reason=reason)
+            self._reporting.moved(change)
         return change is not None
 
     def limits(self) -> list[LimitReading]:
@@ -294,9 +284,7 @@ class RiskGate:
         self._stop.set(beyond)
 
     def _tell(self, change: StateChange) -> None:
-        _LOG.warning(
-            "trading_state", state=change.state, previous=change.previous, reason=change.reason
-        )
+        self._reporting.moved(change)
         self._on_state(change)
 
     def _report(self, now_ns: int, equity: float) -> None:

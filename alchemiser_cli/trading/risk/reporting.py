@@ -7,6 +7,7 @@ from alchemiser_cli.telemetry import Counter, Telemetry
 from alchemiser_cli.telemetry import names as n
 from alchemiser_cli.trading.decisions import REASONS, Decision
 from alchemiser_cli.trading.risk.day import DayLosses
+from alchemiser_cli.trading.risk.states import StateChange
 from alchemiser_cli.trading.risk.statistics import TradeStatistics
 
 __all__ = ["RiskReporting"]
@@ -53,6 +54,12 @@ class RiskReporting:
             _LOG.info("TRADE_REJECTED", **self._fields(decision))
         elif repeated and _LEVELS.isEnabledFor(logging.DEBUG):
             _LOG.debug("TRADE_REJECTED", **self._fields(decision))
+
+    def moved(self, change: StateChange) -> None:
+        """Log a change of the state of trading."""
+        _LOG.warning(
+            "trading_state", state=change.state, previous=change.previous, reason=change.reason
+        )
 
     def account(self, day: DayLosses, equity: float, max_loss: float, *, stopped: bool) -> None:
         """Show the day's profit, the loss that stops trading, and the kill switch."""

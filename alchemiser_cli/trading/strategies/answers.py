@@ -6,7 +6,7 @@ from typing import Any
 
 from alchemiser_cli.trading.signals import Hold, Intent
 
-__all__ = ["NonsenseError", "checked_answer", "checked_features"]
+__all__ = ["LARGEST_TARGET", "NonsenseError", "checked_answer", "checked_features"]
 
 LARGEST_TARGET = 2**53  # beyond it a float does not count whole units any more
 

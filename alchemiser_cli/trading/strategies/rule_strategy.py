@@ -8,6 +8,7 @@ from alchemiser_cli.market.ticks import Tick
 from alchemiser_cli.trading.account import AccountView
 from alchemiser_cli.trading.instruments import instrument_of
 from alchemiser_cli.trading.signals import Hold, Intent, ModelStamp
+from alchemiser_cli.trading.strategies.answers import LARGEST_TARGET
 from alchemiser_cli.trading.strategies.parameters import RuleParameters
 from alchemiser_cli.trading.strategies.probability import WinModel
 from alchemiser_cli.trading.strategies.rule import Rule, RuleMemory
@@ -163,7 +164,8 @@ class RuleStrategy:
         quantity = self._parameters.quantity
         if quantity is None:
             share = self._parameters.allocation * self._rule.scale(features)
-            quantity = int(max(share * account.equity, 0.0) // (tick.price * seat.multiplier))
+            units = max(share * account.equity, 0.0) // (tick.price * seat.multiplier)
+            quantity = int(min(units, LARGEST_TARGET))
         if (
             same_side
             and rebalance is not None
