@@ -98,7 +98,7 @@ $(VENV)/.installed-train: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	@echo 'Installing alchemiser and its tools of development into $(VENV) (a few minutes the first time) ...'
 	@$(INSTALL) 'pip>=25.3' # knows dependency groups and build constraints
-	@$(INSTALL) --build-constraint constraints.txt --group dev --editable '.[train]'
+	@$(INSTALL) --build-constraint constraints.txt --group dev --editable '.[train,trace]'
 	@touch $@ $(VENV)/.installed-demo $(VENV)/.installed-train
 
 $(VENV)/pyvenv.cfg:

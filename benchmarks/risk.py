@@ -20,14 +20,9 @@ from pathlib import Path
 
 from figures import Figure, all_met, printed
 
-from alchemiser_cli.clock import ManualClock, SystemClock
-from alchemiser_cli.settings import RiskSettings
-from alchemiser_cli.trading.book import Book
-from alchemiser_cli.trading.decisions import Decision
+from alchemiser_cli.clock import SystemClock
 from alchemiser_cli.trading.kill_switch import KillSwitch
-from alchemiser_cli.trading.orders import Execution, order_of
-from alchemiser_cli.trading.risk import RiskGate
-from alchemiser_cli.trading.signals import Origin, Signal
+from alchemiser_cli.trading.measure import decision_times
 
 __all__ = ["main", "measure"]
 
@@ -102,54 +97,8 @@ def _mean_us(work: Callable[[], object], calls: int) -> float:
 
 
 def _decisions_us(switch: KillSwitch, held: int) -> float:
-    clock, book = ManualClock(), Book("paper", 1e6, 100)
-    risk = RiskSettings(max_positions=30, max_leverage=50.0)
-    gate = RiskGate(risk, 100, book, switch, None, clock)
-    times = []
-    for number in range(held + DECISIONS):
-        symbol = f"S{number % held}"
-        clock.advance(0.001)
-        book.mark(symbol, 100.0, clock.now_ns())
-        signal = _signal(number, symbol, 10 + number // held % 2, clock.now_ns())
-        began = time.perf_counter_ns()
-        decision = gate.decide(signal)
-        times.append(time.perf_counter_ns() - began)
-        execution = _fill(decision)
-        book.apply(execution)
-        gate.on_execution(execution)
-    return statistics.median(times[held:]) / 1e3
-
-
-def _signal(number: int, symbol: str, target: int, now_ns: int) -> Signal:
-    return Signal(
-        signal_id=str(number),
-        strategy_id="bench",
-        param_hash="p",
-        broker="paper",
-        symbol=symbol,
-        target=target,
-        reason="bench",
-        reference_price=100.0,
-        tick_time_ns=now_ns,
-        decided_at_ns=now_ns,
-        origin=Origin("bench", 0, number),
-    )
-
-
-def _fill(decision: Decision) -> Execution:
-    order = order_of(decision, 0)
-    return Execution(
-        execution_id=f"x-{order.order_id}",
-        kind="fill",
-        order_id=order.order_id,
-        strategy_id=order.strategy_id,
-        broker="paper",
-        symbol=order.symbol,
-        change=order.change,
-        price=100.0,
-        commission=0.0,
-        at_ns=0,
-    )
+    times = decision_times(SystemClock(), switch, held=held, decisions=DECISIONS)
+    return statistics.median(times.spent_ns) / 1e3
 
 
 def main() -> int:

@@ -28,6 +28,7 @@ VOLATILE = re.compile(
     r"\d[\d.,]*(?=\s?(?:(?:ns|µs|ms|s|min|[KMG]i?B)\b|%|\S*/s\b))"
     r"|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d| [A-Z]{3,4})?)?"
     r"|127\.0\.0\.1:\d+"
+    r"|\b\d{8}T\d{6}-\d+\b"
     r"|\b[0-9a-f]{8,}\b"
 )
 RESOLUTION = re.compile(r"^#+ Resolution\s*\n(.+?)(?=\n\s*\n|\n#|\Z)", re.MULTILINE | re.DOTALL)

@@ -9,7 +9,6 @@ import typer
 from alchemiser_cli.commands.invocation import Invocation
 from alchemiser_cli.commands.options import OutputOption
 from alchemiser_cli.commands.parsing import since_ns
-from alchemiser_cli.commands.signing_key import lasting_signing_key
 from alchemiser_cli.errors import (
     AlchemiserError,
     AuditCorruptError,
@@ -19,6 +18,7 @@ from alchemiser_cli.errors import (
 from alchemiser_cli.exits import ExitCode
 from alchemiser_cli.render.output import show as show_result
 from alchemiser_cli.render.progress import progress_bar
+from alchemiser_cli.settings.signing_key import lasting_signing_key
 
 if TYPE_CHECKING:
     from alchemiser_cli.trading.audit import AuditHead, Verification

@@ -172,3 +172,36 @@ def train(
         doing("Pendulum-v1")
         gym = race_on_gym(clock, env_id="Pendulum-v1", steps=steps, seeds=tried)
     show(races_view(options, gym, buffer_megabytes(200_000, 16)), output)
+
+
+@app.command(epilog="Examples: `alchemiser bench trade`, `alchemiser bench trade --rows 0`.")
+def trade(
+    context: typer.Context,
+    rounds: Annotated[int, typer.Option(min=1, max=1_000, help="Turns of each figure.")] = 20,
+    rows: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Rows of the history; 0: none. Default: all."),
+    ] = None,
+    output: OutputOption = None,
+) -> None:
+    """Measure the chain from a tick to an approved decision, and the S&P 500 going through it.
+
+    Nothing is sent to a broker or to Kafka; the audit trail is never forced to the disk. Takes
+    about half a minute.
+    """
+    from alchemiser_cli.pipeline.trading.measure import measure_history
+    from alchemiser_cli.render.bench_trade import trading_view
+    from alchemiser_cli.trading.measure import measure_chain
+
+    invocation: Invocation = context.obj
+    history = None
+    with (
+        tempfile.TemporaryDirectory(prefix="alchemiser-bench-") as folder,
+        progress_status("measuring") as doing,
+    ):
+        doing("the chain")
+        chain = measure_chain(invocation.clock, folder=Path(folder) / "chain", rounds=rounds)
+        if rows != 0:
+            doing("the history")
+            history = measure_history(invocation.clock, folder=Path(folder) / "history", rows=rows)
+    show(trading_view(chain, history), output)

@@ -8,7 +8,6 @@ import typer
 from alchemiser_cli.clock import NS_PER_SECOND
 from alchemiser_cli.commands.invocation import Invocation
 from alchemiser_cli.commands.options import OutputOption
-from alchemiser_cli.commands.signing_key import lasting_signing_key
 from alchemiser_cli.market import open_dataset
 from alchemiser_cli.pipeline.streams import round_trip
 from alchemiser_cli.pipeline.trading.dataset import DatasetRun, trade_dataset
@@ -17,6 +16,7 @@ from alchemiser_cli.preflight.setup import Setup
 from alchemiser_cli.render.demo import demo_view
 from alchemiser_cli.render.output import show
 from alchemiser_cli.render.progress import progress_bar, progress_status
+from alchemiser_cli.settings.signing_key import lasting_signing_key
 from alchemiser_cli.streaming import own_cluster
 from alchemiser_cli.trading.desk import DeskResult
 from alchemiser_cli.trading.runs import Fed

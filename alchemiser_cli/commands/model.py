@@ -1,7 +1,7 @@
 """``alchemiser model``: list, inspect, verify and promote trained models."""
 
 import getpass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,6 @@ from alchemiser_cli.commands.invocation import Invocation
 from alchemiser_cli.commands.model_names import ModelArgument, models_folder
 from alchemiser_cli.commands.options import OutputOption
 from alchemiser_cli.render.output import show
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["app"]
 
@@ -24,9 +21,13 @@ app = typer.Typer(
 
 @app.command("list", epilog="Examples: `alchemiser model list`, `alchemiser model list -o json`.")
 def list_models(context: typer.Context, output: OutputOption = None) -> None:
-    """List every model with its verdict; passports are read, files are not verified."""
+    """List every model with its verdict; passports are read, files are not verified.
+
+    Policies and the models of strategies lie in one folder; the latter have their scores on trades
+    that they had not seen, beside those of the base rate.
+    """
+    from alchemiser_cli.pipeline.models import list_models as found_models
     from alchemiser_cli.render.model import list_view
-    from alchemiser_cli.rl.artefacts import list_models as found_models
 
     folder = models_folder(context)
     show(list_view(found_models(folder), folder), output)
@@ -41,11 +42,12 @@ def inspect(context: typer.Context, model: ModelArgument, output: OutputOption =
     Exits with 7 where a file is not what the passport says, and with 8 where there is no such
     model.
     """
+    from alchemiser_cli.pipeline.models import open_model
     from alchemiser_cli.render.model import inspect_view
-    from alchemiser_cli.rl.artefacts import load_artefact, promoted_name
+    from alchemiser_cli.rl.artefacts import promoted_name
 
     folder = models_folder(context)
-    artefact = load_artefact(folder, model)
+    artefact = open_model(folder, model)
     promoted = promoted_name(folder) == artefact.folder.name
     show(inspect_view(artefact, promoted=promoted), output)
 
@@ -56,17 +58,15 @@ def inspect(context: typer.Context, model: ModelArgument, output: OutputOption =
 def verify(context: typer.Context, model: ModelArgument, output: OutputOption = None) -> None:
     """Prove that a model is whole and acts here as it did where it was trained.
 
-    Its files, its observations, finite weights, and its actions on the canary's observations.
+    Its files, its observations, finite weights, and its actions on the canary's observations; for
+    the model of a strategy its files, its rule, and the probabilities that its training noted.
     Exits with 7 where it is damaged, and with 4 where it does not go with this version.
     """
+    from alchemiser_cli.pipeline.models import verify_model
     from alchemiser_cli.render.model import verify_view
-    from alchemiser_cli.rl.artefacts import load_artefact, network_of, verify_artefact
-    from alchemiser_cli.rl.observation import observation_schema_hash
 
-    artefact = load_artefact(models_folder(context), model)
-    found = verify_artefact(
-        artefact, network_of(artefact.passport), observation_schema_hash=observation_schema_hash()
-    )
+    invocation: Invocation = context.obj
+    found = verify_model(invocation.settings, model)
     show(verify_view(found), output)
     found.refuse()
 
@@ -84,7 +84,7 @@ def promote(
     ] = None,
     output: OutputOption = None,
 ) -> None:
-    """Make a model the promoted one, if its evaluation allows that; exit code 6 if not.
+    """Make a policy the promoted one, if its evaluation allows that; exit code 6 if not.
 
     The promotion is recorded in its passport and in HOME/models/promotions.jsonl, and the model
     becomes `champion` in MLflow's registry. An outage of MLflow is said and changes nothing else.

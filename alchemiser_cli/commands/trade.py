@@ -12,12 +12,12 @@ from alchemiser_cli.commands.invocation import Invocation
 from alchemiser_cli.commands.options import FailOn, FailOnOption, MetricsOption, OutputOption
 from alchemiser_cli.commands.parsing import moment_ns, start_position
 from alchemiser_cli.commands.signals import stop_on_signal
-from alchemiser_cli.commands.signing_key import lasting_signing_key
 from alchemiser_cli.commands.trade_names import BrokerOption, StrategyOption
 from alchemiser_cli.errors import UsageError
 from alchemiser_cli.exits import ExitCode
 from alchemiser_cli.render.output import show
 from alchemiser_cli.render.progress import progress_bar
+from alchemiser_cli.settings.signing_key import lasting_signing_key
 
 if TYPE_CHECKING:
     from alchemiser_cli.trading.runs import Fed
@@ -103,7 +103,7 @@ def run(
     warnings: --fail-on warning turns them into exit code 3.
     """
     from alchemiser_cli.render.trade import run_view
-    from alchemiser_cli.render.trade_status import service_view
+    from alchemiser_cli.render.trade_status import service_view, skipped_view
     from alchemiser_cli.trading.desk import DeskResult
 
     invocation: Invocation = context.obj
@@ -143,7 +143,8 @@ def run(
                 metrics=metrics,
             )
             if not isinstance(outcome, DeskResult):
-                show(service_view(outcome), output)
+                view = skipped_view(outcome) if isinstance(outcome, dict) else service_view(outcome)
+                show(view, output)
                 stop.exit_if_requested()
                 return
             result = outcome

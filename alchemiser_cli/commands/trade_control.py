@@ -42,7 +42,7 @@ def status(
     active, and a disabled strategy are warnings: --fail-on warning turns them into exit code 3.
     """
     from alchemiser_cli.render.trade_status import status_view
-    from alchemiser_cli.trading.control import desk_status
+    from alchemiser_cli.trading.control import desk_status, service_statuses
 
     invocation: Invocation = context.obj
     settings = invocation.settings
@@ -50,7 +50,12 @@ def status(
         state = kill_switch.state()
     desk, running = desk_status(settings.run_folder, broker)
     view, warned = status_view(
-        broker, state, desk, running=running, now_ns=invocation.clock.now_ns()
+        broker,
+        state,
+        desk,
+        running=running,
+        now_ns=invocation.clock.now_ns(),
+        services=service_statuses(settings.run_folder, broker),
     )
     show(view, output)
     if warned and fail_on is FailOn.WARNING:
@@ -86,15 +91,16 @@ def resume(
     """Clear the kill switch and let the desk trade again; the reason goes on record."""
     from alchemiser_cli.errors import TradingNotRunningError
     from alchemiser_cli.render.trade_status import kill_switch_view
-    from alchemiser_cli.trading.control import ask
+    from alchemiser_cli.trading.control import ask, who_decides
 
     invocation: Invocation = context.obj
+    run_folder = invocation.settings.run_folder
     with closing(_kill_switch(invocation)) as kill_switch:
         state = kill_switch.clear(reason, _user())
     try:
         answer = ask(
-            invocation.settings.run_folder,
-            broker,
+            run_folder,
+            who_decides(run_folder, broker),
             "resume",
             by=_user(),
             reason=reason,
@@ -117,18 +123,19 @@ def flatten(
     wait: WaitOption = 10.0,
     output: OutputOption = None,
 ) -> None:
-    """Ask the running desk to cancel its orders and close every position.
+    """Ask the running desk, or the risk service, to cancel orders and close every position.
 
     It works while the kill switch is set. From there on only reductions pass, until `trade
     resume`. Exits with 5 where no desk runs: start one with `trade run --halted`.
     """
     from alchemiser_cli.render.trade_status import flatten_view
-    from alchemiser_cli.trading.control import ask
+    from alchemiser_cli.trading.control import ask, who_decides
 
     invocation: Invocation = context.obj
+    run_folder = invocation.settings.run_folder
     answer = ask(
-        invocation.settings.run_folder,
-        broker,
+        run_folder,
+        who_decides(run_folder, broker),
         "flatten",
         by=_user(),
         reason=reason,

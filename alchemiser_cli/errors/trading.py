@@ -214,4 +214,5 @@ class StageSilentError(AlchemiserError):
     """A stage of trading has work and does none."""
 
     code = "stage-silent"
+    recoverable = True
     retry_safety = RetrySafety.SAFE

@@ -10,7 +10,7 @@ __all__ = ["Tick", "TickKind", "tick_schema"]
 TickKind = Literal["bar", "trade", "quote"]
 
 
-class Tick(msgspec.Struct, frozen=True, kw_only=True):
+class Tick(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One observation of one instrument; the fields are those of ``schemas/tick.avsc``.
 
     Times are UTC nanoseconds, volatilities annualised fractions, prices in the

@@ -1,17 +1,25 @@
-"""Checks of the model artefacts that enabled strategies name."""
+"""Checks of the model artefacts that enabled strategies act on: policies, and those of rules."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from alchemiser_cli.checks import Check, SkipCheck
 from alchemiser_cli.errors import (
+    AlchemiserError,
     ModelCorruptError,
     ModelIncompatibleError,
     ModelNotFoundError,
 )
 from alchemiser_cli.preflight.setup import LIVE, Setup
 
+if TYPE_CHECKING:
+    from alchemiser_cli.trading.strategies import StrategyDefinition
+
 __all__ = ["checks"]
+
+POLICY = "policy"  # the kind of strategies that act on one
 
 
 def checks(setup: Setup) -> list[Check]:
@@ -37,11 +45,26 @@ def checks(setup: Setup) -> list[Check]:
     ]
 
 
-def _named(setup: Setup) -> Iterator[tuple[str, str]]:
-    """Yield each enabled strategy and the model that it names."""
-    for strategy, settings in setup.settings.strategies.items():
-        if settings.enabled and settings.model:
-            yield strategy, settings.model
+class _Named(NamedTuple):
+    """An enabled strategy, the model that it acts on, and its definition where that is readable."""
+
+    strategy: str
+    model: str
+    definition: "StrategyDefinition | None"
+
+
+def _named(setup: Setup) -> Iterator[_Named]:
+    from alchemiser_cli.trading.strategies import find_definition
+
+    for name, chosen in setup.settings.strategies.items():
+        if not chosen.enabled:
+            continue
+        definition = None
+        with suppress(AlchemiserError):  # the check of the strategies says what is wrong with it
+            definition = find_definition(name, setup.settings.home)
+        model = chosen.model or (definition.model if definition is not None else None)
+        if model:
+            yield _Named(name, model, definition)
 
 
 def _exist(setup: Setup) -> str:
@@ -51,14 +74,14 @@ def _exist(setup: Setup) -> str:
     if not named:
         raise SkipCheck("no enabled strategy names a model")
     missing = []
-    for strategy, model in named:
+    for one in named:
         try:
-            folder = model_folder(setup.settings.models_folder, model)
+            folder = model_folder(setup.settings.models_folder, one.model)
         except ModelNotFoundError as error:
-            missing.append((strategy, f"names {model!r}: {error.what}"))
+            missing.append((one.strategy, f"names {one.model!r}: {error.what}"))
         else:
             if not folder.is_dir():
-                missing.append((strategy, f"names {folder}"))
+                missing.append((one.strategy, f"names {folder}"))
     if missing:
         raise ModelNotFoundError(
             f"{len(missing)} model(s) missing",
@@ -70,18 +93,18 @@ def _exist(setup: Setup) -> str:
 
 
 def _verify(setup: Setup) -> str:
-    from alchemiser_cli.rl.artefacts import check_files, read_passport
+    from alchemiser_cli.pipeline.models import check_model
 
     faults = []
-    for model in _models(setup):
+    for model in sorted({one.model for one in _named(setup)}):
         try:
-            folder, passport = read_passport(setup.settings.models_folder, model)
+            checked = check_model(setup.settings.models_folder, model)[1]
         except ModelCorruptError as error:
             faults.append(f"{model}: {error.why}")
         except ModelIncompatibleError:
             continue  # the next check says so
         else:
-            faults += [f"{folder.name}: {fault}" for fault in check_files(folder, passport).faults]
+            faults += [f"{model}: {fault}" for fault in checked.faults]
     if faults:
         raise ModelCorruptError(
             f"{len(faults)} file(s) do not match their passport",
@@ -93,15 +116,42 @@ def _verify(setup: Setup) -> str:
 
 
 def _fit(setup: Setup) -> str:
-    from alchemiser_cli.rl.artefacts import read_passport, refuse_other_observations
+    named = list(_named(setup))
+    for one in named:
+        _refuse_unfit(setup, one)
+    return f"{len(named)} models go with their strategies"
+
+
+def _refuse_unfit(setup: Setup, one: _Named) -> None:
+    """Refuse a policy for other observations, a strategy's model for another rule, or the other."""
+    from alchemiser_cli.pipeline.models import read_strategy_model, refuse_other_rule
+    from alchemiser_cli.rl.artefacts import (
+        STRATEGY,
+        read_header,
+        read_passport,
+        refuse_other_observations,
+    )
     from alchemiser_cli.rl.observation import observation_schema_hash
+    from alchemiser_cli.trading.strategies import BUILT_IN_KINDS
 
-    expected, models = observation_schema_hash(), _models(setup)
-    for model in models:
-        _, passport = read_passport(setup.settings.models_folder, model)
-        refuse_other_observations(passport, expected)
-    return f"{len(models)} models take the observations of this version"
+    models, definition = setup.settings.models_folder, one.definition
+    kind = None if definition is None else definition.kind
+    if read_header(models, one.model)[1].kind == STRATEGY:
+        if kind == POLICY:
+            raise _other_kind(one, "A policy's strategy needs a trained policy.")
+        _, passport = read_strategy_model(models, one.model)
+        if definition is not None and kind in BUILT_IN_KINDS:
+            refuse_other_rule(passport, definition)
+    else:
+        if kind in BUILT_IN_KINDS:
+            raise _other_kind(one, "A rule's strategy needs a model that judges its trades.")
+        refuse_other_observations(read_passport(models, one.model)[1], observation_schema_hash())
 
 
-def _models(setup: Setup) -> list[str]:
-    return sorted({model for _, model in _named(setup)})
+def _other_kind(one: _Named, why: str) -> ModelIncompatibleError:
+    return ModelIncompatibleError(
+        f"the strategy {one.strategy!r} cannot act on a model of this kind: {one.model}",
+        why=why,
+        next_step="See the kind of each model: alchemiser model list",
+        context={"strategy": one.strategy, "model": one.model},
+    )

@@ -27,6 +27,7 @@ from alchemiser_cli.preflight import (
     state,
     strategies,
     tracking,
+    trading,
 )
 from alchemiser_cli.preflight.setup import Setup, policy_name
 
@@ -55,6 +56,7 @@ CATEGORIES: dict[str, Callable[[Setup], list[Check]]] = {
     "shm": shm.checks,
     "models": models.checks,
     "strategies": strategies.checks,
+    "trading": trading.checks,
     "tracking": tracking.checks,
     "notifications": notifications.checks,
     "market": market.checks,
@@ -150,7 +152,7 @@ def blocked(report: PreflightReport) -> PreflightBlockedError:
     return PreflightBlockedError(
         f"{len(errors)} check(s) stand in the way of a start",
         why="; ".join(f"{result.name} ({result.code})" for result in errors),
-        next_step=f"{errors[0].hint} Then run `alchemiser preflight` again.",
+        next_step=f"{errors[0].hint.rstrip('.')}. Then run `alchemiser preflight` again.",
         context={"codes": [result.code for result in errors], "policy": report.policy},
     )
 

@@ -94,6 +94,7 @@ class Setup:
         blocks_in: frozenset[Environment] = ALWAYS,
         needs: tuple[str, ...] = (),
         retry: bool = False,
+        timeout_s: float = Check.timeout_s,
     ) -> Check:
         """Make a check that is fatal where ``blocks_in`` has the environment."""
         return Check(
@@ -104,4 +105,5 @@ class Setup:
             fatal=self.settings.environment in blocks_in,
             needs=needs,
             retry=retry,
+            timeout_s=timeout_s,
         )

@@ -6,6 +6,8 @@ from alchemiser_cli.preflight.setup import PRODUCTION, Setup
 
 __all__ = ["checks"]
 
+LOADING_S = 60.0  # a policy's libraries alone take seconds
+
 
 def checks(setup: Setup) -> list[Check]:
     """Return the checks of the category ``strategies``."""
@@ -16,16 +18,19 @@ def checks(setup: Setup) -> list[Check]:
             "strategy-model-unusable",
             lambda: _load(setup),
             blocks_in=PRODUCTION,  # elsewhere the others may run without it
+            timeout_s=LOADING_S,
         )
     ]
 
 
 def _load(setup: Setup) -> str:
+    from alchemiser_cli.pipeline.trading.kinds import strategy_kinds
     from alchemiser_cli.trading.strategies import open_strategies
 
-    if not any(strategy.enabled for strategy in setup.settings.strategies.values()):
+    settings = setup.settings
+    if not any(strategy.enabled for strategy in settings.strategies.values()):
         raise SkipCheck("no strategy is enabled")
-    found, refused = open_strategies(setup.settings)
+    found, refused = open_strategies(settings, kinds=strategy_kinds(settings, setup.clock))
     count = sum(len(strategies) for strategies in found.values())
     if refused:
         first = refused[0].error

@@ -6,17 +6,23 @@ from pathlib import Path
 import msgspec
 
 from alchemiser_cli.clock import NS_PER_SECOND, iso_from_ns
+from alchemiser_cli.pipeline.models import ListedModel, StrategyModel
 from alchemiser_cli.render.blocks import Block, Cell, TableBlock, TextBlock, View
 from alchemiser_cli.render.foreign_text import printable
+from alchemiser_cli.render.strategy_model import (
+    forecast_cell,
+    strategy_model_row,
+    strategy_model_view,
+)
 from alchemiser_cli.rl.artefacts import (
     Artefact,
     DataOrigin,
-    ModelSummary,
     Passport,
     PromotionOutcome,
     Verification,
 )
 from alchemiser_cli.rl.tracking import RegistryOutcome
+from alchemiser_cli.trading.strategies.model_passport import MODEL_FILE
 
 __all__ = ["inspect_view", "list_view", "promote_view", "verify_view"]
 
@@ -31,7 +37,7 @@ _RESULTS = {
 }
 
 
-def list_view(models: Sequence[ModelSummary], models_folder: Path) -> View:
+def list_view(models: Sequence[ListedModel], models_folder: Path) -> View:
     """Return every model in a row, and beneath what is wrong with those that cannot be read."""
     document = {"folder": str(models_folder), "models": [_list_row(one) for one in models]}
     if not models:
@@ -39,25 +45,28 @@ def list_view(models: Sequence[ModelSummary], models_folder: Path) -> View:
         return View(document, [TextBlock(text)])
     rows = [
         (
-            Cell(one.name, "bold"),
-            *_origin_cells(one.passport),
-            _verdict_cell(one.passport),
-            Cell("promoted", "green") if one.promoted else "",
-            _registration_text(one.passport),
-            f"{one.bytes / MEGABYTE:,.1f} MB",
+            Cell(one.summary.name, "bold"),
+            *_origin_cells(one),
+            _judged_cell(one),
+            Cell("promoted", "green") if one.summary.promoted else "",
+            _registration_text(one.summary.passport),
+            f"{one.summary.bytes / MEGABYTE:,.1f} MB",
         )
         for one in models
     ]
     columns = ("model", "kind", "trained on", "created", "weights", "verdict", "state", "mlflow")
     blocks: list[Block] = [TableBlock((*columns, "size"), rows, right=_RIGHT)]
-    faults = [f"{one.name}: {printable(one.fault)}" for one in models if one.fault]
+    summaries = [one.summary for one in models]
+    faults = [f"{one.name}: {printable(one.fault)}" for one in summaries if one.fault]
     if faults:
         blocks.append(TextBlock("\n".join(faults), style="red"))
     return View(document, blocks)
 
 
-def inspect_view(artefact: Artefact, *, promoted: bool) -> View:
+def inspect_view(artefact: Artefact | StrategyModel, *, promoted: bool) -> View:
     """Return all that a model's passport says, and what its files hold."""
+    if isinstance(artefact, StrategyModel):
+        return strategy_model_view(artefact)
     passport, name = artefact.passport, artefact.folder.name
     facts: list[tuple[str, Cell | str]] = [
         ("folder", str(artefact.folder)),
@@ -152,14 +161,16 @@ def promote_view(done: PromotionOutcome, registry: RegistryOutcome) -> View:
     return View(document, blocks)
 
 
-def _list_row(one: ModelSummary) -> dict[str, object]:
-    passport = one.passport
+def _list_row(one: ListedModel) -> dict[str, object]:
+    summary, passport = one.summary, one.summary.passport
     row: dict[str, object] = {
-        "name": one.name,
-        "promoted": one.promoted,
-        "bytes": one.bytes,
-        "fault": one.fault,
+        "name": summary.name,
+        "promoted": summary.promoted,
+        "bytes": summary.bytes,
+        "fault": summary.fault,
     }
+    if one.strategy is not None:
+        return row | strategy_model_row(one.strategy)
     if passport is None:
         return row
     return row | {
@@ -176,12 +187,23 @@ def _list_row(one: ModelSummary) -> dict[str, object]:
     }
 
 
-def _origin_cells(passport: Passport | None) -> tuple[str, str, str, str]:
+def _origin_cells(one: ListedModel) -> tuple[str, str, str, str]:
+    """Return what it is, what it was trained on, when, and the hash of what it holds."""
+    strategy, passport = one.strategy, one.summary.passport
+    if strategy is not None:
+        dataset, digest = printable(strategy.data.dataset), strategy.sha256.get(MODEL_FILE, "-")
+        return strategy.kind, dataset, _moment(strategy.created_at), digest[:HASH_SHOWN]
     if passport is None:
-        return "-", "-", "-", "-"
+        return printable(one.summary.kind or "-"), "-", "-", "-"
     dataset = printable(passport.environment if passport.data is None else passport.data.dataset)
     created, digest = _moment(passport.created_at), passport.weights_hash[:HASH_SHOWN]
     return passport.kind, dataset, created, digest
+
+
+def _judged_cell(one: ListedModel) -> Cell:
+    if one.strategy is not None:
+        return forecast_cell(one.strategy)
+    return _verdict_cell(one.summary.passport)
 
 
 def _verdict_cell(passport: Passport | None) -> Cell:

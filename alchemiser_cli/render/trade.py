@@ -27,7 +27,7 @@ def run_view(result: DeskResult, *, width: int = 72) -> View:
         *positions_table(result.account),
         *_equity(result, width),
         TextBlock(
-            f"audit trail {result.trail}, head {result.audit_head[:16]}   "
+            f"\naudit trail {result.trail}, head {result.audit_head[:16]}\n"
             f"alchemiser trade why ORDER | alchemiser audit verify {result.trail}",
             style="dim",
         ),

@@ -1,5 +1,7 @@
 """The desk and its kill switch as they are now, runs, drills and replays."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from alchemiser_cli.clock import NS_PER_SECOND, duration_text, iso_from_ns
@@ -12,7 +14,7 @@ from alchemiser_cli.trading.kill_switch import DrillResult, KillSwitchState
 from alchemiser_cli.trading.runs import Fed, RunRecord
 
 __all__ = ["drill_view", "flatten_view", "kill_switch_view", "replay_view", "runs_view"]
-__all__ += ["service_view", "status_view"]
+__all__ += ["service_view", "skipped_view", "status_view"]
 
 _RIGHT = RIGHT | {"threshold", "signals", "ticks", "was"}
 
@@ -24,15 +26,29 @@ def status_view(
     *,
     running: bool,
     now_ns: int,
+    services: Mapping[str, tuple[DeskStatus, bool]] | None = None,
 ) -> tuple[View, bool]:
-    """Return the status of one broker's desk, and whether something in it is a warning."""
+    """Return the status of one broker's desk, and whether something in it is a warning.
+
+    ``services`` are those that run in processes of their own, or did, each with whether it runs
+    now. Where no desk runs, the account and the limits are those of the service risk.
+    """
+    services = services or {}
+    if "risk" in services and not running and (services["risk"][1] or desk is None):
+        desk, running = _together(services), services["risk"][1]
     document = {
         "broker": broker,
         "kill_switch": msgspec.to_builtins(state),
         "running": running,
         "desk": None if desk is None else msgspec.to_builtins(desk),
+        "services": {
+            name: {"running": runs, **msgspec.to_builtins(one)}
+            for name, (one, runs) in services.items()
+        },
     }
     blocks: list[Block] = [_kill_switch_table(state, now_ns)]
+    if services:
+        blocks.append(_services_table(services, now_ns))
     if desk is None:
         blocks.append(TextBlock(f"no desk ever traded through {broker!r} in this home"))
         return View(document, blocks), state.active
@@ -63,6 +79,12 @@ def service_view(desk: DeskStatus) -> View:
     return View(msgspec.to_builtins(desk), blocks)
 
 
+def skipped_view(skipped: dict[str, str]) -> View:
+    """Return which services did not start, and why."""
+    rows = [(name, f"skipped ({reason})") for name, reason in skipped.items()]
+    return View({"skipped": skipped}, [TableBlock(("service", "state"), rows)])
+
+
 def kill_switch_view(state: KillSwitchState, answer: str | None = None) -> View:
     """Return the kill switch after it was set or cleared, and what the desk said to it."""
     blocks: list[Block] = [_kill_switch_table(state, state.since_ns)]
@@ -83,9 +105,9 @@ def drill_view(result: DrillResult) -> View:
     rows: list[tuple[Cell | str, Cell | str]] = [
         ("rounds", f"{result.rounds:,}"),
         ("orders sent", f"{result.orders:,}"),
-        ("from command to last order, p50", f"{result.p50_us:,.0f} µs"),
-        ("p99", f"{result.p99_us:,.0f} µs"),
-        ("longest", f"{result.max_us:,.0f} µs"),
+        ("from command to last order, p50", _microseconds(result.p50_us)),
+        ("p99", _microseconds(result.p99_us)),
+        ("longest", _microseconds(result.max_us)),
         ("orders after it was seen", Cell(str(result.orders_after), _alarm(result.orders_after))),
     ]
     return View(document, [TableBlock(("kill switch drill", "value"), rows, right=_RIGHT)])
@@ -176,6 +198,36 @@ def _desk_table(desk: DeskStatus, *, running: bool, now_ns: int) -> TableBlock:
     return TableBlock((desk.broker, "value"), rows, right=_RIGHT)
 
 
+def _together(services: Mapping[str, tuple[DeskStatus, bool]]) -> DeskStatus:
+    """Return what the service risk says, with what only the others know."""
+    risk = services["risk"][0]
+    broker, strategy = (services.get(name, (risk, False))[0] for name in ("broker", "strategy"))
+    return msgspec.structs.replace(
+        risk,
+        orders=broker.orders,
+        fills=broker.fills,
+        working=broker.working,
+        strategies=strategy.strategies,
+    )
+
+
+def _services_table(services: Mapping[str, tuple[DeskStatus, bool]], now_ns: int) -> TableBlock:
+    rows = [
+        (
+            name,
+            Cell(f"running, process {one.pid}", "green") if runs else Cell("not running", "yellow"),
+            f"{one.ticks:,}",
+            f"{one.signals:,}",
+            f"{one.approved:,}",
+            f"{one.orders:,}",
+            _ago(one.at_ns, now_ns),
+        )
+        for name, (one, runs) in services.items()
+    ]
+    columns = ("service", "state", "ticks", "signals", "approved", "orders", "said")
+    return TableBlock(columns, rows, right=_RIGHT | {"approved", "orders"})
+
+
 def _limits_table(limits: list[LimitReading]) -> TableBlock:
     rows = [
         (
@@ -206,6 +258,10 @@ def _fed(fed: Fed) -> str:
         return f"topic {fed.topic}"
     span = [iso_from_ns(at)[:10] if at else "" for at in (fed.start_ns, fed.end_ns)]
     return fed.dataset + (f" {span[0]}..{span[1]}" if any(span) else "")
+
+
+def _microseconds(value: float) -> str:
+    return "no order after it" if value < 1 else f"{value:,.0f} µs"
 
 
 def _figure(value: float | None) -> str:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from alchemiser_cli.trading.orders import Order, OrderUpdate
+from alchemiser_cli.trading.orders import Execution, Order, OrderUpdate
 
 __all__ = ["Broker", "BrokerAccountState"]
 
@@ -37,8 +37,17 @@ class Broker(Protocol):
         """Open the connection and prove that the account answers.
 
         Raises:
-            TradingClientError: It cannot be reached, or refuses the credentials.
+            AlchemiserError: It cannot be reached, or refuses the credentials.
         """
+        ...
+
+    def restore(
+        self,
+        orders: Sequence[Order],
+        updates: Sequence[OrderUpdate],
+        executions: Sequence[Execution],
+    ) -> None:
+        """Take over what the audit trail knows, before anything else is asked after a restart."""
         ...
 
     async def account(self) -> BrokerAccountState:
@@ -53,6 +62,7 @@ class Broker(Protocol):
             InsufficientFundsError: ``insufficient-funds``; as above.
             MarketClosedError: ``market-closed``; as above.
             OrderOutcomeUnknownError: ``order-outcome-unknown``: ask for its ``status``.
+            AlchemiserError: Others: it was not sent.
         """
         ...
 

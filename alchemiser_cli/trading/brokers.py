@@ -10,7 +10,7 @@ from alchemiser_cli.hooks import PluginAnswers, load_plugins
 from alchemiser_cli.settings import BrokerAccount, Settings
 from alchemiser_cli.trading.broker import Broker
 
-__all__ = ["PAPER", "BrokerAdapter", "broker_adapters", "open_broker"]
+__all__ = ["PAPER", "BrokerAdapter", "broker_adapters", "is_active", "open_broker"]
 
 PAPER = "paper"
 """The broker that is simulated here; it needs no entry in the settings."""
@@ -50,17 +50,23 @@ def open_broker(settings: Settings, name: str, clock: Clock, paper: Callable[[],
         if name == PAPER:
             return paper()
         raise _unknown(settings, name)
+    if not is_active(settings, name):
+        raise _disabled(name)
     if name == PAPER and account.plugin is None:
-        if account.enabled or "enabled" not in account.model_fields_set:
-            return paper()
-        raise _disabled(name)
-    if not account.enabled:
-        raise _disabled(name)
+        return paper()
     adapters = broker_adapters(settings)
     adapter = adapters.get(account.plugin or "")
     if adapter is None:
         raise _without_plugin(name, account, list(adapters))
     return adapter.open(name, account, clock)
+
+
+def is_active(settings: Settings, name: str) -> bool:
+    """Tell whether the settings let orders go to the broker ``name``; nothing is loaded for it."""
+    account = settings.brokers.get(name)
+    if name == PAPER and (account is None or "enabled" not in account.model_fields_set):
+        return True
+    return account is not None and account.enabled
 
 
 def broker_adapters(settings: Settings) -> dict[str, BrokerAdapter]:

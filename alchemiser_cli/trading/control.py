@@ -20,8 +20,10 @@ from alchemiser_cli.trading.book import AccountSnapshot
 from alchemiser_cli.trading.decisions import LimitReading
 
 __all__ = ["DeskControl", "DeskStatus", "Request", "StrategyState", "ask", "desk_status"]
+__all__ += ["service_statuses", "who_decides"]
 
 RequestKind = Literal["flatten", "resume"]
+SERVICES = ("strategy", "risk", "broker")
 
 _POLL_S = 0.05
 
@@ -151,6 +153,22 @@ def desk_status(run_folder: Path, name: str) -> tuple[DeskStatus | None, bool]:
     except (OSError, msgspec.MsgspecError):
         status = None
     return status, _is_running(folder / f"{name}.lock")
+
+
+def service_statuses(run_folder: Path, broker: str) -> dict[str, tuple[DeskStatus, bool]]:
+    """Return what each service of ``broker`` said last, and whether it runs now."""
+    found = {}
+    for service in SERVICES:
+        status, running = desk_status(run_folder, f"{broker}.{service}")
+        if status is not None:
+            found[service] = (status, running)
+    return found
+
+
+def who_decides(run_folder: Path, broker: str) -> str:
+    """Return who takes requests for ``broker``: its risk service where that runs, else its desk."""
+    service = f"{broker}.risk"
+    return service if _is_running(run_folder / "trading" / f"{service}.lock") else broker
 
 
 def ask(

@@ -50,7 +50,7 @@ REASONS: dict[Reason, str] = {
 """Every reason of a decision, and what it says."""
 
 
-class LimitReading(msgspec.Struct, frozen=True):
+class LimitReading(msgspec.Struct, frozen=True, gc=False):
     """One limit when a signal was judged: its value against its threshold.
 
     ``value`` and ``threshold`` share a unit, which ``name`` tells; None where the limit is not
@@ -63,7 +63,7 @@ class LimitReading(msgspec.Struct, frozen=True):
     passed: bool
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The one answer to a signal.
 
     ``quantity`` is what may be traded, in units or contracts and without sign; 0 where refused.

@@ -16,7 +16,7 @@ CLOSED: frozenset[OrderState] = frozenset({"filled", "cancelled", "rejected", "e
 """States after which nothing more comes of an order."""
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A market order. ``order_id`` is its idempotency key: a broker takes each one once.
 
     ``quantity`` is without sign, in units or contracts. ``not_before_ns`` is the event time of
@@ -42,7 +42,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return self.quantity if self.side == "buy" else -self.quantity
 
 
-class Execution(msgspec.Struct, frozen=True, kw_only=True):
+class Execution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A change of a position that the broker made: a fill, or the settlement at expiry.
 
     ``execution_id`` is the broker's and unique; who sees it twice counts it once. ``change`` is
@@ -63,7 +63,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin | None = None
 
 
-class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True):
+class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a broker says about an order, with the executions that are new since it last did.
 
     ``filled`` is how much of it is executed in all. ``reason`` says why it was rejected,

@@ -1,4 +1,7 @@
-"""What a strategy says: a signal with everything that is needed to explain it later, or a hold."""
+"""What a strategy says: a signal with everything that is needed to explain it later, or a hold.
+
+What is made for each tick cannot be part of a cycle, so the garbage collector does not look at it.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,7 +11,7 @@ import msgspec
 __all__ = ["Hold", "Intent", "ModelStamp", "Origin", "Signal", "signal_id"]
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """The message that led to something: ``topic``, ``partition`` and ``offset``.
 
     A dataset that is replayed without Kafka stands as the topic ``dataset:NAME``, partition 0,
@@ -38,7 +41,7 @@ class ModelStamp(msgspec.Struct, frozen=True, kw_only=True):
     generation: int | None = None
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
+class Intent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a strategy wants for one symbol: to hold ``target`` units or contracts, signed.
 
     ``reason`` is a few words for people. ``confidence`` is the probability that the trade wins,
@@ -58,7 +61,7 @@ class Hold(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Signal(msgspec.Struct, frozen=True, kw_only=True):
+class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One intent of a strategy, on its way to the risk gate.
 
     ``signal_id`` follows from strategy, parameters, symbol and origin: a message that is read

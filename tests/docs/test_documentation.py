@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
@@ -97,6 +98,21 @@ def test_the_guide_names_every_fault_of_the_data():
         *DATA_EVENTS,
         "trading_env_data_faults_total",
     }
+
+
+def test_the_guide_names_every_refusal_and_every_verdict_on_a_trail():
+    from alchemiser_cli.trading.audit.verifying import Fault
+    from alchemiser_cli.trading.decisions import REASONS
+
+    text = (ROOT / "docs" / "guide.md").read_text()
+    refusals = set(REASONS) - {"approved", "resized", "flatten"}
+    assert [one for one in (*refusals, *get_args(Fault)) if f"`{one}`" not in text] == []
+
+
+def test_the_crontab_runs_commands_that_exist():
+    text = (ROOT / "configs" / "crontab.example").read_text()
+    for line in re.findall(r"alchemiser .*", re.sub(r"^#.*$", "", text, flags=re.MULTILINE)):
+        parse(line)
 
 
 def test_the_guide_counts_laws_and_questions_as_they_are():

@@ -27,7 +27,7 @@ def test_a_metric_is_named_and_explained_as_prometheus_asks(metric):
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", metric.name)
     assert metric.name.endswith("_total") == (metric.kind == "counter")
     assert metric.help.endswith(".")
-    assert all(re.fullmatch(r"[a-z]+", label) for label in metric.labels)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", label) for label in metric.labels)
 
 
 @every_metric

@@ -65,12 +65,15 @@ def test_no_profile_sets_a_secret(profile, request_for):
     assert [file for file in resolved.secret_files if file.suffix == ".toml"] == []
 
 
-def test_the_crontab_runs_preflight_with_options_that_exist(pytestconfig):
+def test_the_crontab_runs_commands_with_options_that_exist(pytestconfig):
     text = (pytestconfig.rootpath / "configs" / "crontab.example").read_text()
     jobs = [line.split(maxsplit=5)[5] for line in text.splitlines() if line[:1].isdigit()]
     assert jobs == [
         "alchemiser --quiet preflight --wait 600 -o short",
         "alchemiser --quiet preflight -o short",
+        "alchemiser --quiet trade run --until-idle 3600 -o plain",
+        "alchemiser --quiet audit verify -o plain",
+        "alchemiser --quiet trade drill --rounds 50 -o plain",
     ]
     project = tomllib.loads((pytestconfig.rootpath / "pyproject.toml").read_text())
     assert "alchemiser" in project["project"]["scripts"]

@@ -115,7 +115,9 @@ async def _trade(
         telemetry=run.telemetry,
     )
     with (
-        closing(KillSwitch(scratch, scratch / "kill_switch.json", market)) as kill_switch,
+        closing(
+            KillSwitch(scratch, scratch / "kill_switch.json", clock, quiet=True)
+        ) as kill_switch,
         open_parts(settings, request, kill_switch, market) as (parts, loaded),
     ):
         desk = Desk(parts)

@@ -45,18 +45,17 @@ def strategy_kinds(settings: Settings, clock: Clock) -> Mapping[str, StrategyKin
             clock,
         )
 
-    return {**BUILT_IN_KINDS, "policy": policy, **_of_plugins(settings)}
+    return _with_plugins({**BUILT_IN_KINDS, "policy": policy}, settings)
 
 
-def _of_plugins(settings: Settings) -> dict[str, StrategyKind]:
-    """Return the kinds of all allowed plugins, by name."""
+def _with_plugins(found: dict[str, StrategyKind], settings: Settings) -> dict[str, StrategyKind]:
+    """Add the kinds of all allowed plugins; none of them may take a name that is taken."""
     answers = PluginAnswers(load_plugins(settings.plugins))
-    found: dict[str, StrategyKind] = {}
     for plugin, item in answers.of("alchemiser_strategies", "name its kinds", settings=settings):
         name, kind = item if isinstance(item, tuple) and len(item) == 2 else (None, None)
         if not isinstance(name, str) or not callable(kind) or name in found:
             raise PluginRejectedError(
-                f"the plugin {plugin!r} names no kind of strategy, or one twice: {item!r}",
+                f"the plugin {plugin!r} names no kind of strategy, or one that is taken: {item!r}",
                 why="A kind is its name and a function that makes a strategy of a definition.",
                 next_step=f"Correct the plugin, or take {plugin!r} out of `plugins`.",
                 context={"plugin": plugin},

@@ -14,6 +14,7 @@ from alchemiser_cli.market import Tick
 from alchemiser_cli.pipeline.streams import ConsumeLimits, set_aside
 from alchemiser_cli.pipeline.trading.dataset import SECTIONS, result_of
 from alchemiser_cli.pipeline.trading.kinds import strategy_kinds
+from alchemiser_cli.pipeline.trading.starting import log_services
 from alchemiser_cli.pipeline.trading.watching import watching_stages
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.state import StateDatabase
@@ -69,7 +70,6 @@ class LiveRun:
     stop: Callable[[], bool] = lambda: False
     on_failure: Callable[[AlchemiserError], object] = lambda _error: None
     on_snapshot: SnapshotCallback | None = None
-    on_loaded: Callable[[LoadedStrategies], None] = lambda _loaded: None
     database: StateDatabase | None = None
     telemetry: Telemetry = SILENT
 
@@ -114,6 +114,7 @@ async def _trade(settings: Settings, cluster: Cluster, run: LiveRun, clock: Cloc
         anchored=None if anchors is None else anchors.load(run.broker),
         telemetry=run.telemetry,
     )
+    log_services("starting", run.broker)
     with ExitStack() as stack:
         kill_switch = stack.enter_context(closing(open_kill_switch(settings, clock)))
         if not run.halted:
@@ -122,9 +123,11 @@ async def _trade(settings: Settings, cluster: Cluster, run: LiveRun, clock: Cloc
         folded = fold_trail(settings.audit_folder / run.broker)
         now = MarketClock() if run.market_time else clock
         parts, loaded = stack.enter_context(open_parts(settings, request, kill_switch, now))
+        if isinstance(now, MarketClock):
+            now.advance_to(parts.trail.head.at_ns)
         desk = Desk(parts)
-        run.on_loaded(loaded)
         await desk.open(folded)
+        log_services("started", run.broker)
         registry = stack.enter_context(
             closing(open_registry(settings.registry, settings.registry_url, clock))
         )
@@ -156,7 +159,9 @@ async def _trade(settings: Settings, cluster: Cluster, run: LiveRun, clock: Cloc
         )
         record = _record(settings, run, loaded, clock)
         save_run(settings.trading_folder, record)
-        async with watching_stages(settings, parts, run.database, clock, run.telemetry) as watch:
+        async with watching_stages(
+            settings, parts, loaded, run.database, clock, run.telemetry
+        ) as watch:
             keeper = DeskKeeper(desk, loaded, control, clock, findings=watch.findings)
             async with _looking(keeper, feeding):
                 await consumer.run(
@@ -180,6 +185,7 @@ async def _trade(settings: Settings, cluster: Cluster, run: LiveRun, clock: Cloc
             signals=result.signals,
         )
         save_run(settings.trading_folder, ended)
+    log_services("stopped", run.broker)
     return result
 
 
@@ -203,9 +209,9 @@ class _Feeding:
                 self._now.advance_to(tick.event_time_ns)
             try:
                 await self._desk.on_tick(tick, origin)
-            except AlchemiserError as error:
-                # A desk that could not finish a tick must not go on to the next one: the tick is
-                # not committed, and comes again after a restart.
+            except Exception as error:
+                # A desk that could not finish a tick, be it for a defect, must not go on to the
+                # next one: the tick is not committed, and comes again after a restart.
                 self.failed(error)
                 raise StopConsuming from error
         first, _end = self.offsets.get(place, (offset, offset))

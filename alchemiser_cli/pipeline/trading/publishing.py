@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 import msgspec
+from msgspec.structs import replace
 
 from alchemiser_cli.clock import Clock
 from alchemiser_cli.market.envelope import event
@@ -15,16 +16,29 @@ from alchemiser_cli.trading.desk.folding import decision_of
 from alchemiser_cli.trading.orders import Execution, Order, OrderUpdate
 from alchemiser_cli.trading.signals import Signal
 
-__all__ = ["OrderChanged", "Publisher"]
+__all__ = ["CANCEL", "OrderCancel", "OrderChanged", "Publisher"]
 
+CANCEL = "order.cancel"
+"""The type of the event that asks the broker's service to cancel an order."""
 MOST_UNDER_WAY = 1_000
 
 
 class OrderChanged(msgspec.Struct, frozen=True):
-    """An order with what became of it; without an update it was just submitted."""
+    """An order with what became of it; without an update it was just submitted.
+
+    Executions are events of their own: the update comes without them.
+    """
 
     order: Order
     update: OrderUpdate | None = None
+
+
+class OrderCancel(msgspec.Struct, frozen=True):
+    """The wish that an order be cancelled; ``by`` is who wants it."""
+
+    order_id: str
+    symbol: str
+    by: str
 
 
 class Publisher:
@@ -60,9 +74,15 @@ class Publisher:
         if decision.approved:
             await self._send(self._topics.signals_validated, "signal.validated", decision, symbol)
 
+    async def cancel(self, wish: OrderCancel) -> None:
+        """Ask for an order's end; it comes after the decision that the order followed from."""
+        await self._send(self._topics.signals_validated, CANCEL, wish, wish.symbol)
+
     async def order(self, changed: OrderChanged) -> None:
         """Send an order, new or closed."""
-        kind = "order.submitted" if changed.update is None else "order.closed"
+        kind, update = "order.submitted", changed.update
+        if update is not None:
+            kind, changed = "order.closed", replace(changed, update=replace(update, executions=()))
         await self._send(self._topics.orders, kind, changed, changed.order.symbol)
 
     async def execution(self, execution: Execution) -> None:

@@ -1,14 +1,13 @@
 """Running one service of trading: its consumers side by side, one event at a time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack, closing
+from collections.abc import Awaitable
+from contextlib import ExitStack, closing, suppress
+from functools import partial
 
-from alchemiser_cli.clock import NS_PER_SECOND, Clock
+from alchemiser_cli.clock import Clock
 from alchemiser_cli.errors import AlchemiserError
 from alchemiser_cli.logs import get_logger
-from alchemiser_cli.market import Tick
-from alchemiser_cli.market.envelope import EventEnvelope
 from alchemiser_cli.pipeline.streams import set_aside
 from alchemiser_cli.pipeline.trading.kinds import strategy_kinds
 from alchemiser_cli.pipeline.trading.live import (
@@ -18,17 +17,20 @@ from alchemiser_cli.pipeline.trading.live import (
     trading_settings,
 )
 from alchemiser_cli.pipeline.trading.publishing import Publisher
-from alchemiser_cli.pipeline.trading.services import Service, make_service
+from alchemiser_cli.pipeline.trading.services import make_service
+from alchemiser_cli.pipeline.trading.serving import Serving
+from alchemiser_cli.pipeline.trading.watching import watching_stages
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.streaming import (
     Cluster,
     Consumer,
+    ConsumerSnapshot,
+    Disposal,
     EventCallback,
     EventConsumer,
     EventProducer,
     Received,
     SchemaRegistry,
-    StopConsuming,
     TopicMap,
     ensure_topic,
     open_registry,
@@ -37,15 +39,16 @@ from alchemiser_cli.streaming import (
 from alchemiser_cli.trading.activity import Service as ServiceName
 from alchemiser_cli.trading.audit import AnchorStore
 from alchemiser_cli.trading.control import DeskControl, DeskStatus
-from alchemiser_cli.trading.desk import DeskParts, DeskRequest, MarketClock, fold_trail, open_parts
-from alchemiser_cli.trading.desk.status import status_of
+from alchemiser_cli.trading.desk import (
+    DeskRequest,
+    Folded,
+    MarketClock,
+    fold_trail,
+    open_parts,
+)
 from alchemiser_cli.trading.kill_switch import require_inactive
-from alchemiser_cli.trading.signals import Origin
-from alchemiser_cli.trading.strategies import LoadedStrategies
 
 __all__ = ["run_service"]
-
-TELL_EVERY_S = 1.0
 
 _LOG = get_logger("trading", "services")
 
@@ -54,6 +57,9 @@ def run_service(
     settings: Settings, cluster: Cluster, service: ServiceName, run: LiveRun, clock: Clock
 ) -> DeskStatus:
     """Run ``service`` (strategy, risk or broker) until a limit or ``stop``; return its last word.
+
+    It is idle when neither ticks nor events came. With ``run.market_time`` each service is as late
+    as the newest tick that it saw itself, so they differ as much as one lags behind another.
 
     Raises:
         KillSwitchActiveError: ``kill-switch-active``, unless ``run.halted``.
@@ -94,7 +100,6 @@ async def _run(
         folded = await asyncio.to_thread(fold_trail, settings.audit_folder / name)
         now = MarketClock() if run.market_time else clock
         parts, loaded = stack.enter_context(open_parts(settings, request, kill_switch, now))
-        run.on_loaded(loaded)
         topics = TopicMap(run.broker)
         for topic in (run.topic, *topics.names):
             ensure_topic(settings.kafka, settings.topics, cluster, topic)
@@ -117,166 +122,158 @@ async def _run(
             settings.trading.warm_up,
         ):
             made.warm(tick)
+            _advance(now, tick.event_time_ns)
+        _advance(now, _newest_ns(folded))
         await made.open(folded)
-        serving = _Serving(made, parts, loaded, control, clock, service)
+        serving = Serving(made, parts, loaded, control, clock, service)
         _LOG.info("started", service=service, broker=run.broker, restored=folded.lines)
-        await _consume(settings, cluster, registry, run, clock, serving)
+        async with watching_stages(
+            settings, parts, loaded, run.database, clock, run.telemetry
+        ) as watch:
+            serving.findings = watch.findings
+            await _Consuming(settings, cluster, registry, run, clock, serving).run()
         serving.raise_failure()
-        async with serving.lock:
-            await made.look()
-            serving.tell()
+        await serving.look(last=True)
+        serving.raise_failure()
     _LOG.info("stopped", service=service, broker=run.broker)
     return serving.status()
 
 
-async def _consume(
-    settings: Settings,
-    cluster: Cluster,
-    registry: SchemaRegistry,
-    run: LiveRun,
-    clock: Clock,
-    serving: "_Serving",
-) -> None:
-    """Consume ticks and events side by side until the ticks end, or one of them fails."""
-    kafka, consuming, bootstrap = settings.kafka, settings.consumer, cluster.bootstrap
-    ended = asyncio.Event()
-
-    def stop() -> bool:
-        return ended.is_set() or run.stop()
-
-    with ExitStack() as asides:
-
-        async def ticks() -> None:
-            aside = asides.enter_context(
-                set_aside(settings, cluster, clock, run.topic, telemetry=run.telemetry)
-            )
-            consumer = Consumer(
-                kafka,
-                consuming,
-                bootstrap,
-                run.topic,
-                registry,
-                clock,
-                quality=settings.quality,
-                telemetry=run.telemetry,
-            )
-            await consumer.run(
-                serving.on_tick,
-                start=run.limits.start,
-                max_messages=run.limits.max_messages,
-                until_idle_s=run.limits.until_idle_s,
-                stop=stop,
-                aside=aside,
-                on_snapshot=run.on_snapshot,
-            )
-
-        async def events(topic: str, on_event: EventCallback) -> None:
-            aside = asides.enter_context(
-                set_aside(settings, cluster, clock, topic, telemetry=run.telemetry)
-            )
-            consumer = EventConsumer(
-                kafka, consuming, bootstrap, topic, registry, clock, telemetry=run.telemetry
-            )
-            await consumer.run(serving.guarded(on_event), start="earliest", stop=stop, aside=aside)
-
-        async def ending(work: Awaitable[None]) -> None:
-            try:
-                await work
-            finally:
-                ended.set()
-
-        async def looking() -> None:
-            while not stop():
-                await serving.look()
-                await asyncio.sleep(LOOK_EVERY_S)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(ending(ticks()))
-                for topic, on_event in serving.service.inputs.items():
-                    group.create_task(ending(events(topic, on_event)))
-                group.create_task(ending(looking()))
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None  # the first to fail ends the others
-
-
-class _Serving:
-    """One service at work: gives it one thing at a time, and keeps what ended it."""
+class _Consuming:
+    """The consumers of one service side by side, until all are idle or one of them fails."""
 
     def __init__(
         self,
-        service: Service,
-        parts: DeskParts,
-        loaded: LoadedStrategies,
-        control: DeskControl,
+        settings: Settings,
+        cluster: Cluster,
+        registry: SchemaRegistry,
+        run: LiveRun,
         clock: Clock,
-        name: str,
+        serving: Serving,
     ) -> None:
-        self.service = service
-        self.lock = asyncio.Lock()
-        self._parts = parts
-        self._loaded = loaded
-        self._control = control
+        consuming = settings.consumer
+        # While Kafka is away, each waits for the one that sends: nothing is set aside for that.
+        longest_s = consuming.callback_timeout_s + consuming.max_outage_s
+        self._consuming = consuming.model_copy(update={"callback_timeout_s": longest_s})
+        self._settings = settings
+        self._cluster = cluster
+        self._registry = registry
+        self._run = run
         self._clock = clock
-        self._name = name
-        self._started_ns = clock.now_ns()
-        self._told_ns = 0
-        self._handled: dict[str, str] = {}
-        self._failure: Exception | None = None
+        self._serving = serving
+        self._ended = asyncio.Event()
+        self._asides = ExitStack()
 
-    async def on_tick(self, tick: Tick, received: Received) -> None:
-        origin = Origin(received.topic, received.partition, received.offset)
-        if isinstance(self._parts.clock, MarketClock):
-            self._parts.clock.advance_to(tick.event_time_ns)
-        await self._one(lambda: self.service.on_tick(tick, origin))
+    async def run(self) -> None:
+        """Consume ticks and events.
 
-    def guarded(self, on_event: EventCallback) -> EventCallback:
-        async def guarded(event: EventEnvelope, received: Received) -> None:
-            await self._one(lambda: on_event(event, received))
+        Raises:
+            StreamingError: what the first consumer to fail raised.
+        """
+        inputs = self._serving.service.inputs
+        for topic in (self._run.topic, *inputs):
+            self._serving.silence.wait_for(topic)
+        with self._asides:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._to_end(self._ticks()))
+                    for topic, on_event in inputs.items():
+                        group.create_task(self._to_end(self._events(topic, on_event)))
+                    group.create_task(self._to_end(self._look()))
+            except BaseExceptionGroup as errors:
+                raise errors.exceptions[0] from None  # the first to fail ends the others
 
-        return guarded
-
-    async def look(self) -> None:
-        try:
-            async with self.lock:
-                await self.service.look()
-                for request in self._control.requests():
-                    self._handled[request.id] = await self.service.ask(request)
-                    self._control.done(request)
-                    self._told_ns = 0
-                now_ns = self._clock.monotonic_ns()
-                if now_ns - self._told_ns >= TELL_EVERY_S * NS_PER_SECOND:
-                    self._told_ns = now_ns
-                    self.tell()
-        except AlchemiserError as error:
-            self._failure = self._failure or error
-            raise
-
-    def tell(self) -> None:
-        self._control.tell(self.status())
-
-    def raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-
-    def status(self) -> DeskStatus:
-        return status_of(
-            self._parts,
-            self._loaded,
-            self.service.tally,
-            self.service.counts,
-            service=self._name,
-            started_ns=self._started_ns,
-            findings=[],
-            handled=self._handled,
+    async def _ticks(self) -> None:
+        run = self._run
+        consumer = Consumer(
+            self._settings.kafka,
+            self._consuming,
+            self._cluster.bootstrap,
+            run.topic,
+            self._registry,
+            self._clock,
+            quality=self._settings.quality,
+            telemetry=run.telemetry,
+        )
+        await consumer.run(
+            self._serving.on_tick,
+            start=run.limits.start,
+            max_messages=run.limits.max_messages,
+            stop=self._stop,
+            aside=self._aside(run.topic),
+            on_snapshot=partial(self._seen, run.topic),
         )
 
-    async def _one(self, work: Callable[[], Awaitable[None]]) -> None:
-        if self._failure is not None:
-            raise StopConsuming
-        async with self.lock:
-            try:
-                await work()
-            except AlchemiserError as error:
-                self._failure = error
-                raise StopConsuming from error
+    async def _events(self, topic: str, on_event: EventCallback) -> None:
+        # A group of its own: no topic waits for the rebalance of another.
+        group = f"{self._consuming.group}.{topic}"
+        consumer = EventConsumer(
+            self._settings.kafka,
+            self._consuming.model_copy(update={"group": group}),
+            self._cluster.bootstrap,
+            topic,
+            self._registry,
+            self._clock,
+            telemetry=self._run.telemetry,
+        )
+        await consumer.run(
+            self._serving.guarded(on_event),
+            stop=self._stop,
+            aside=self._aside(topic),
+            on_snapshot=partial(self._seen, topic),
+        )
+
+    async def _look(self) -> None:
+        while await self._serving.look():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._ended.wait()
+            if self._stop():
+                return
+
+    async def _to_end(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        finally:
+            self._ended.set()
+
+    def _stop(self) -> bool:
+        if self._ended.is_set() or self._run.stop():
+            return True
+        return self._serving.silence.lasts(self._run.limits.until_idle_s)
+
+    def _seen(self, topic: str, snapshot: ConsumerSnapshot) -> None:
+        if snapshot.partitions:
+            self._serving.silence.assigned(topic)
+        if snapshot.under_way:
+            self._serving.silence.heard()
+        if topic == self._run.topic and self._run.on_snapshot is not None:
+            self._run.on_snapshot(snapshot)
+
+    def _aside(self, topic: str) -> Disposal:
+        run = self._run
+        return self._asides.enter_context(
+            set_aside(
+                self._settings,
+                self._cluster,
+                self._clock,
+                topic,
+                on_failed=self._failed,
+                telemetry=run.telemetry,
+            )
+        )
+
+    def _failed(self, _received: Received, error: AlchemiserError) -> None:
+        self._run.on_failure(error)
+
+
+def _newest_ns(folded: Folded) -> int:
+    """Return the newest time of what a trail holds, 0 for nothing."""
+    signals, decisions = folded.signals[-1:], folded.decisions[-1:]
+    times = [one.tick_time_ns for one in signals] + [one.decided_at_ns for one in decisions]
+    return max([0, *times, *(one.at_ns for one in folded.executions[-1:])])
+
+
+def _advance(clock: Clock, at_ns: int) -> None:
+    if isinstance(clock, MarketClock):
+        clock.advance_to(at_ns)

@@ -2,18 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext
 
 from alchemiser_cli.clock import Clock
+from alchemiser_cli.errors import AlchemiserError
+from alchemiser_cli.logs import get_logger
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.state import StateDatabase
 from alchemiser_cli.telemetry import Telemetry
 from alchemiser_cli.trading.activity_store import ActivityReporter, ActivityStore
 from alchemiser_cli.trading.desk import DeskParts
 from alchemiser_cli.trading.hours import TradingHours
+from alchemiser_cli.trading.strategies import LoadedStrategies, StrategyStatusStore
 from alchemiser_cli.trading.validator import StateSource, Validator, WatchedBroker
 
 __all__ = ["StageWatch", "watching_stages"]
+
+TELL_STRATEGIES_S = 120.0
+
+_LOG = get_logger("trading", "trading.watching")
 
 
 class StageWatch:
@@ -39,11 +46,12 @@ class StageWatch:
 async def watching_stages(
     settings: Settings,
     parts: DeskParts,
+    loaded: LoadedStrategies,
     database: StateDatabase | None,
     clock: Clock,
     telemetry: Telemetry,
 ) -> AsyncIterator[StageWatch]:
-    """Report what the stages of ``parts`` do, and validate it, until the end of the block.
+    """Report what the stages of ``parts`` and its strategies do, and validate it, in the block.
 
     Without a database nothing is reported. The validator of one service looks at those of all.
     """
@@ -59,10 +67,27 @@ async def watching_stages(
         validator = Validator(
             [watched], [StateSource(database)], settings.trading, clock, telemetry
         )
-        task = asyncio.create_task(watch.keep_looking(validator, settings.trading.validate_every_s))
+        tasks = [
+            asyncio.create_task(watch.keep_looking(validator, settings.trading.validate_every_s)),
+            asyncio.create_task(_keep_telling(StrategyStatusStore(database), parts, loaded, clock)),
+        ]
         try:
             yield watch
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _keep_telling(
+    store: StrategyStatusStore, parts: DeskParts, loaded: LoadedStrategies, clock: Clock
+) -> None:
+    """Say now and again which strategies run: who falls silent counts as gone."""
+    while True:
+        for name, why in parts.disabled.items():
+            loaded = loaded.without(parts.broker.name, name, why)
+        try:
+            await asyncio.to_thread(store.save, loaded, clock.now_ns())
+        except AlchemiserError as error:
+            _LOG.warning("strategy status not written", code=error.code, why=error.why)
+        await asyncio.sleep(TELL_STRATEGIES_S)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     )
     from alchemiser_cli.rl.artefacts.names import model_folder, model_names, promoted_name
     from alchemiser_cli.rl.artefacts.passport import (
+        STRATEGY,
         DataOrigin,
         ModelVerdict,
         Origin,
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
     )
     from alchemiser_cli.rl.artefacts.promoting import PromotionOutcome, promote
     from alchemiser_cli.rl.artefacts.reading import (
+        FileCheck,
+        Header,
         check_files,
+        compare_files,
+        corrupt,
+        read_header,
         read_passport,
+        refuse_newer,
         refuse_other_observations,
     )
     from alchemiser_cli.rl.artefacts.saving import save_artefact, set_evaluation
@@ -39,9 +46,12 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "STRATEGY",
     "Artefact",
     "Canary",
     "DataOrigin",
+    "FileCheck",
+    "Header",
     "ModelSummary",
     "ModelVerdict",
     "Origin",
@@ -53,6 +63,8 @@ __all__ = [
     "Registration",
     "Verification",
     "check_files",
+    "compare_files",
+    "corrupt",
     "list_models",
     "load_artefact",
     "model_folder",
@@ -60,7 +72,9 @@ __all__ = [
     "network_of",
     "promote",
     "promoted_name",
+    "read_header",
     "read_passport",
+    "refuse_newer",
     "refuse_other_observations",
     "save_artefact",
     "set_evaluation",
@@ -71,9 +85,27 @@ __all__ = [
 _HOMES = {
     "loading": ("Artefact", "ModelSummary", "list_models", "load_artefact"),
     "names": ("model_folder", "model_names", "promoted_name"),
-    "passport": ("DataOrigin", "ModelVerdict", "Origin", "Passport", "Promotion", "Registration"),
+    "passport": (
+        "STRATEGY",
+        "DataOrigin",
+        "ModelVerdict",
+        "Origin",
+        "Passport",
+        "Promotion",
+        "Registration",
+    ),
     "promoting": ("PromotionOutcome", "promote"),
-    "reading": ("check_files", "read_passport", "refuse_other_observations"),
+    "reading": (
+        "FileCheck",
+        "Header",
+        "check_files",
+        "compare_files",
+        "corrupt",
+        "read_header",
+        "read_passport",
+        "refuse_newer",
+        "refuse_other_observations",
+    ),
     "saving": ("save_artefact", "set_evaluation"),
     "tensors": ("Canary", "weights_hash"),
     "verifying": ("Proof", "Prove", "Verification", "network_of", "verify_artefact"),

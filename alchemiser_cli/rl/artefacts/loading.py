@@ -8,12 +8,13 @@ import msgspec
 from alchemiser_cli.errors import AlchemiserError
 from alchemiser_cli.rl.artefacts.files import checked_file
 from alchemiser_cli.rl.artefacts.names import model_names, promoted_name
-from alchemiser_cli.rl.artefacts.passport import Passport
+from alchemiser_cli.rl.artefacts.passport import STRATEGY, Passport
 from alchemiser_cli.rl.artefacts.reading import (
     CANARY,
     WEIGHTS,
     check_files,
     corrupt,
+    read_header,
     read_passport,
     refuse_other_observations,
 )
@@ -45,9 +46,14 @@ class Artefact:
 
 
 class ModelSummary(msgspec.Struct, frozen=True):
-    """One model of a list: its passport, or why that cannot be read. ``bytes`` is of all files."""
+    """One model of a list: its passport, or why that cannot be read. ``bytes`` is of all files.
+
+    ``kind`` is None where the passport does not even say that. A strategy's model has a passport
+    of its own, which ``trading`` reads: it is None here, without a fault.
+    """
 
     name: str
+    kind: str | None
     passport: Passport | None
     fault: str | None
     bytes: int
@@ -87,14 +93,15 @@ def list_models(models_folder: Path) -> list[ModelSummary]:
     promoted = promoted_name(models_folder)
     found = []
     for name in model_names(models_folder):
-        passport, fault = None, None
+        kind, passport, fault = None, None, None
         try:
-            _, passport = read_passport(models_folder, name)
+            kind = read_header(models_folder, name)[1].kind or None
+            if kind != STRATEGY:
+                _, passport = read_passport(models_folder, name)
         except AlchemiserError as error:
             fault = f"{error.code}: {error.why}"
-        found.append(
-            ModelSummary(name, passport, fault, _size(models_folder / name), name == promoted)
-        )
+        size = _size(models_folder / name)
+        found.append(ModelSummary(name, kind, passport, fault, size, name == promoted))
     return found
 
 

@@ -22,13 +22,14 @@ class _Promoted(msgspec.Struct):
 def model_folder(models_folder: Path, model: str) -> Path:
     """Return the folder of a model given as ``NAME`` or ``models/NAME``; it need not exist.
 
-    ``promoted`` means the model that was promoted last.
+    Settings may also say ``strategies/models/NAME``. ``promoted`` means the model that was
+    promoted last.
 
     Raises:
         ModelNotFoundError: ``model-not-found`` for what no model can be called, so that no path
             leads out of ``models_folder``; also for ``promoted`` where none was.
     """
-    name = model.removeprefix("models/").rstrip("/")
+    name = model.removeprefix("strategies/").removeprefix("models/").rstrip("/")
     if name == PROMOTED:
         promoted = promoted_name(models_folder)
         if promoted is None:

@@ -8,6 +8,7 @@ __all__ = [
     "OPTIONS",
     "PASSPORT",
     "SCHEMA_VERSION",
+    "STRATEGY",
     "DataOrigin",
     "ModelVerdict",
     "Origin",
@@ -20,6 +21,9 @@ PASSPORT = "passport.json"
 SCHEMA_VERSION = 1
 
 OPTIONS = "options"
+
+STRATEGY = "strategy"
+"""The kind of models that lie in the same folder and are not policies: a rule's strategies'."""
 
 Kind = Literal["td3"]
 

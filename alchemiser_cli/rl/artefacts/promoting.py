@@ -10,7 +10,8 @@ from alchemiser_cli.logs import get_logger
 from alchemiser_cli.rl.artefacts.files import append_line, locked_folder, write_file
 from alchemiser_cli.rl.artefacts.loading import load_artefact
 from alchemiser_cli.rl.artefacts.names import PROMOTED_FILE, promoted_name
-from alchemiser_cli.rl.artefacts.passport import Passport, Promotion
+from alchemiser_cli.rl.artefacts.passport import STRATEGY, Passport, Promotion
+from alchemiser_cli.rl.artefacts.reading import read_header
 from alchemiser_cli.rl.artefacts.saving import write_passport
 
 __all__ = ["PROMOTIONS", "PromotionOutcome", "promote"]
@@ -46,10 +47,13 @@ def promote(
         ModelNotFoundError: ``model-not-found``.
         ModelCorruptError: ``model-corrupt``.
         ModelIncompatibleError: ``model-incompatible``, as ``load_artefact``.
-        ModelNotPromotableError: ``model-not-promotable``.
+        ModelNotPromotableError: ``model-not-promotable``, also for a strategy's model.
         HomeNotWritableError: ``home-not-writable``.
         DiskFullError: ``disk-full``.
     """
+    folder, header = read_header(models_folder, model)
+    if header.kind == STRATEGY:
+        raise _of_strategy(folder.name)
     # Looked at before the lock is taken, which would make the folder of models.
     load_artefact(models_folder, model, observation_schema_hash=observation_schema_hash)
     with locked_folder(models_folder):
@@ -95,6 +99,15 @@ def _refused(passport: Passport, *, blank: bool) -> ModelNotPromotableError:
         next_step="Evaluate it (alchemiser train evaluate), train a better one, or give a reason "
         "that is recorded: --override REASON",
         context={"model": passport.name, "reasons": [] if verdict is None else [*verdict.reasons]},
+    )
+
+
+def _of_strategy(name: str) -> ModelNotPromotableError:
+    return ModelNotPromotableError(
+        f"model {name} belongs to a strategy, and only a policy is promoted",
+        why="A strategy acts on the model that its definition or its settings name.",
+        next_step=f"To act on it: --set strategies.NAME.model={name}",
+        context={"model": name},
     )
 
 

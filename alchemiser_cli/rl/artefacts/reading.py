@@ -4,6 +4,7 @@ Preflight reads models this way, so that a check before the open loads neither t
 safetensors.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,10 +12,10 @@ import msgspec
 from alchemiser_cli.errors import ModelCorruptError, ModelIncompatibleError, ModelNotFoundError
 from alchemiser_cli.rl.artefacts.files import checked_file, file_fault
 from alchemiser_cli.rl.artefacts.names import model_folder
-from alchemiser_cli.rl.artefacts.passport import PASSPORT, SCHEMA_VERSION, Passport
+from alchemiser_cli.rl.artefacts.passport import PASSPORT, SCHEMA_VERSION, STRATEGY, Passport
 
-__all__ = ["CANARY", "WEIGHTS", "FileCheck", "check_files", "corrupt", "read_passport"]
-__all__ += ["refuse_other_observations"]
+__all__ = ["CANARY", "WEIGHTS", "FileCheck", "Header", "check_files", "compare_files", "corrupt"]
+__all__ += ["read_header", "read_passport", "refuse_newer", "refuse_other_observations"]
 
 WEIGHTS = "weights.safetensors"
 CANARY = "canary.safetensors"
@@ -33,53 +34,79 @@ class FileCheck(msgspec.Struct, frozen=True):
     extra: tuple[str, ...]
 
 
-class _Version(msgspec.Struct):
+class Header(msgspec.Struct, frozen=True):
+    """What every model's passport says, whoever wrote it; ``kind`` decides who can read the rest.
+
+    It is ``strategy`` for what a rule's strategy acts on, which ``trading`` reads, the algorithm
+    for a policy, and empty where a passport does not say.
+    """
+
     schema_version: int
+    kind: str = ""
+
+
+def read_header(models_folder: Path, model: str) -> tuple[Path, Header]:
+    """Return a model's folder and what kind of model it is; no other file is read.
+
+    Raises:
+        ModelNotFoundError: ``model-not-found``.
+        ModelCorruptError: ``model-corrupt``, as ``read_passport``.
+    """
+    folder, _, header = _opened(models_folder, model)
+    return folder, header
 
 
 def read_passport(models_folder: Path, model: str) -> tuple[Path, Passport]:
-    """Return a model's folder and its passport; no other file is read.
+    """Return a policy's folder and its passport; no other file is read.
 
     Raises:
         ModelNotFoundError: ``model-not-found``.
         ModelCorruptError: ``model-corrupt`` if there is no readable passport, or the folder is a
             link.
-        ModelIncompatibleError: ``model-incompatible`` if a newer alchemiser wrote it.
+        ModelIncompatibleError: ``model-incompatible`` if a newer alchemiser wrote it, or it is a
+            strategy's model.
     """
-    folder = model_folder(models_folder, model)
-    if folder.is_symlink():
-        raise corrupt(folder.name, (f"{folder} is a link",))
-    if not folder.is_dir():
-        raise ModelNotFoundError(
-            f"there is no model {folder.name}",
-            why=f"{folder} does not exist.",
-            next_step="See which there are: alchemiser model list",
-        )
+    folder, content, header = _opened(models_folder, model)
+    if header.kind == STRATEGY:
+        raise _of_strategy(folder.name)
+    refuse_newer(folder.name, header, SCHEMA_VERSION)
     try:
-        content = checked_file(folder, PASSPORT, None)
-        version = msgspec.json.decode(content, type=_Version).schema_version
-        if version > SCHEMA_VERSION:
-            raise _too_new(folder.name, version)
-        passport = msgspec.json.decode(content, type=Passport)
+        return folder, msgspec.json.decode(content, type=Passport)
     except msgspec.DecodeError as error:
         raise corrupt(folder.name, (f"{PASSPORT}: {error}",)) from error
-    except ValueError as error:  # what is wrong with the file itself
-        raise corrupt(folder.name, (str(error),)) from error
-    return folder, passport
+
+
+def refuse_newer(name: str, header: Header, newest: int) -> None:
+    """Refuse a model whose passport has a later version than ``newest``.
+
+    Raises:
+        ModelIncompatibleError: ``model-incompatible``.
+    """
+    if header.schema_version > newest:
+        raise ModelIncompatibleError(
+            f"model {name} was written by a newer alchemiser",
+            why=f"Its passport has version {header.schema_version}; this one reads up to {newest}.",
+            next_step="Update alchemiser on this machine.",
+            context={"model": name},
+        )
 
 
 def check_files(folder: Path, passport: Passport) -> FileCheck:
-    """Compare every file of an artefact with the SHA-256 in its passport."""
+    """Compare every file of a policy with the SHA-256 in its passport."""
+    return compare_files(folder, passport.sha256, (CANARY, WEIGHTS))
+
+
+def compare_files(folder: Path, sha256: Mapping[str, str], needed: tuple[str, ...]) -> FileCheck:
+    """Compare files with their SHA-256; ``needed`` are those that a model cannot be without."""
     faults = [
         fault
-        for name, sha256 in sorted(passport.sha256.items())
-        if (fault := file_fault(folder, name, sha256)) is not None
+        for name, digest in sorted(sha256.items())
+        if (fault := file_fault(folder, name, digest)) is not None
     ]
-    missing = sorted({WEIGHTS, CANARY} - passport.sha256.keys())
-    faults += [f"{name} is not in the passport" for name in missing]
-    known = {PASSPORT, *passport.sha256}
+    faults += [f"{name} is not in the passport" for name in needed if name not in sha256]
+    known = {PASSPORT, *sha256}
     extra = tuple(sorted(one.name for one in folder.iterdir() if one.name not in known))
-    return FileCheck(len(passport.sha256) + 1, tuple(faults), extra)
+    return FileCheck(len(sha256) + 1, tuple(faults), extra)
 
 
 def refuse_other_observations(passport: Passport, observation_schema_hash: str) -> None:
@@ -113,10 +140,30 @@ def corrupt(name: str, faults: tuple[str, ...]) -> ModelCorruptError:
     )
 
 
-def _too_new(name: str, version: int) -> ModelIncompatibleError:
+def _opened(models_folder: Path, model: str) -> tuple[Path, bytes, Header]:
+    folder = model_folder(models_folder, model)
+    if folder.is_symlink():
+        raise corrupt(folder.name, (f"{folder} is a link",))
+    if not folder.is_dir():
+        raise ModelNotFoundError(
+            f"there is no model {folder.name}",
+            why=f"{folder} does not exist.",
+            next_step="See which there are: alchemiser model list",
+        )
+    try:
+        content = checked_file(folder, PASSPORT, None)
+        return folder, content, msgspec.json.decode(content, type=Header)
+    except msgspec.DecodeError as error:
+        raise corrupt(folder.name, (f"{PASSPORT}: {error}",)) from error
+    except ValueError as error:  # what is wrong with the file itself
+        raise corrupt(folder.name, (str(error),)) from error
+
+
+def _of_strategy(name: str) -> ModelIncompatibleError:
     return ModelIncompatibleError(
-        f"model {name} was written by a newer alchemiser",
-        why=f"Its passport has version {version}; this one reads up to {SCHEMA_VERSION}.",
-        next_step="Update alchemiser on this machine.",
+        f"model {name} is no policy",
+        why="It is the model of a rule's strategy: it says how likely a trade wins, and has no "
+        "actions.",
+        next_step="Name a policy: alchemiser model list",
         context={"model": name},
     )

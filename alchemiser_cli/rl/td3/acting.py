@@ -54,7 +54,8 @@ class ActorNetwork(nn.Module):
     @torch.no_grad()
     def act(self, observations: Array) -> npt.NDArray[np.float32]:
         """Return the actions for observations of shape (n, window, features) or (n, features)."""
-        seen = torch.from_numpy(np.ascontiguousarray(observations, np.float32))
+        # What shared memory lends may not be written to, and torch warns of such arrays.
+        seen = torch.from_numpy(np.require(observations, np.float32, ["C", "W"]))
         actions: npt.NDArray[np.float32] = self(seen).numpy()
         return actions
 

@@ -7,6 +7,7 @@ import msgspec
 from alchemiser_cli import __version__
 from alchemiser_cli.clock import NS_PER_SECOND, iso_from_ns
 from alchemiser_cli.trading.audit.chain import HASH_FIELD, LINE_END, starter
+from alchemiser_cli.trading.audit.days import DAY_NS
 from alchemiser_cli.trading.audit.record import SCHEMA_VERSION, AuditEntry, AuditEvent
 from alchemiser_cli.trading.decisions import LimitReading
 
@@ -48,7 +49,8 @@ class LineEncoder:
         self._encode_into = msgspec.json.Encoder().encode_into
         self._encode_any = msgspec.json.Encoder(enc_hook=str).encode_into
         self._buffer = bytearray(4_096)
-        self._second_ns, self._second = -1, ""
+        self._day_ns, self._day = -DAY_NS, ""
+        self._second_ns, self._second = -NS_PER_SECOND, ""
 
     def encode(
         self, entry: AuditEntry, sequence: int, at_ns: int, prev_hash: str
@@ -99,10 +101,17 @@ class LineEncoder:
         return buffer, found
 
     def _iso(self, at_ns: int) -> str:
-        """Write a time as ``iso_from_ns`` does, at a third of its cost within one second."""
+        """Write a time as ``iso_from_ns`` does, at a fraction of its cost within one day."""
         since = at_ns - self._second_ns
         if not 0 <= since < NS_PER_SECOND:
-            since = at_ns % NS_PER_SECOND
+            of_day = at_ns - self._day_ns
+            if not 0 <= of_day < DAY_NS:
+                of_day = at_ns % DAY_NS
+                self._day_ns = at_ns - of_day
+                self._day = iso_from_ns(self._day_ns)[:11]
+            seconds, since = divmod(of_day, NS_PER_SECOND)
+            minutes, seconds = divmod(seconds, 60)
+            hours, minutes = divmod(minutes, 60)
             self._second_ns = at_ns - since
-            self._second = iso_from_ns(self._second_ns)[:19]
+            self._second = f"{self._day}{hours:02d}:{minutes:02d}:{seconds:02d}"
         return f"{self._second}.{since // 1_000:06d}+00:00"

@@ -32,7 +32,7 @@ AuditEvent = Literal[
 ]
 
 
-class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is to be written: everything of a line but its place in the chain.
 
     ``event_id`` names the thing that it tells of: the signal, decision, order or execution.

@@ -157,12 +157,18 @@ class AuditTrail:
     def sync_when_due(self) -> None:
         """Force lines to the disk that ``interval`` lets wait no longer; call it while idle.
 
+        The disk is looked at, too, where that is soon due: so the next lines need not wait for it.
+
         Raises:
             AuditLostError: ``audit-lost``.
         """
-        waited_ns = self._clock.monotonic_ns() - self._synced_ns
-        if self._settings.fsync == "interval" and waited_ns >= self._interval_ns:
+        now_ns = self._clock.monotonic_ns()
+        if self._settings.fsync == "interval" and now_ns - self._synced_ns >= self._interval_ns:
             self.sync()
+        if self._lost is None and (
+            self._lines_to_look < LOOK_EVERY // 2 or now_ns - self._looked_ns >= LOOK_EVERY_NS // 2
+        ):
+            self._look_at_disk(self._open_file, now_ns)
 
     def close(self) -> None:
         """Force all lines to the disk, unless ``fsync`` is ``never``; anchor the head; let go.
@@ -225,10 +231,9 @@ class AuditTrail:
         """Write a line, and return when, in monotonic nanoseconds."""
         file = self._open_file
         now_ns = self._clock.monotonic_ns()
+        if not self._lines_to_look or now_ns - self._looked_ns >= LOOK_EVERY_NS:
+            self._look_at_disk(file, now_ns)
         try:
-            if not self._lines_to_look or now_ns - self._looked_ns >= LOOK_EVERY_NS:
-                self._look(file)
-                self._lines_to_look, self._looked_ns = LOOK_EVERY, now_ns
             file.write(line)
         except OSError as error:
             self._lose_to(error)
@@ -250,9 +255,13 @@ class AuditTrail:
                 self._sync()
             self._anchor_head()
 
-    def _look(self, file: DayWriter) -> None:
+    def _look_at_disk(self, file: DayWriter, now_ns: int) -> None:
         least = self._settings.min_free_megabytes
-        free = file.free_bytes()
+        try:
+            free = file.free_bytes()
+        except OSError as error:
+            self._lose_to(error)
+        self._lines_to_look, self._looked_ns = LOOK_EVERY, now_ns
         if free < least * MEGABYTE:
             self._lose(
                 f"Only {free // MEGABYTE} MB are free on its disk; "

@@ -51,6 +51,7 @@ class Book:
         self._realised_of: dict[str, float] = {}
         self._symbols: dict[str, Holding] = {}
         self._held: dict[str, Holding] = {}  # those with a lot
+        self._net: dict[str, int] = {}  # without zeros
 
     @property
     def initial_cash(self) -> float:
@@ -108,10 +109,12 @@ class Book:
         return 0 if lot is None else lot.quantity
 
     def positions(self, strategy: str | None = None) -> Mapping[str, int]:
-        """Return positions by symbol without zeros: one strategy's, or the account's net ones."""
+        """Return positions by symbol without zeros: one strategy's, or the account's net ones.
+
+        The account's are a view, which changes with the next execution.
+        """
         if strategy is None:
-            net = {symbol: held.quantity for symbol, held in self._held.items()}
-            return {symbol: quantity for symbol, quantity in net.items() if quantity}
+            return self._net
         return {
             symbol: held.lots[strategy].quantity
             for symbol, held in self._held.items()
@@ -214,6 +217,10 @@ class Book:
             self._held[symbol] = known
         else:
             self._held.pop(symbol, None)
+        if known.quantity:
+            self._net[symbol] = known.quantity
+        else:
+            self._net.pop(symbol, None)
         self._seen.add(execution.execution_id)
         self._cash -= amount + commission
         self._fees += commission

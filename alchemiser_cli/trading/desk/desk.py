@@ -59,7 +59,7 @@ class Desk:
         self.parts = parts
         self.tally = Tally()
         self.signals = SignalDesk(parts.host, parts.trail, parts.activity)
-        self.risk = RiskDesk(parts.gate, parts.book, parts.trail, parts.hours, parts.activity)
+        self.risk = RiskDesk(parts.gate, parts.trail, parts.activity)
         self.orders = OrderDesk(
             parts.broker,
             parts.book,
@@ -84,8 +84,8 @@ class Desk:
         self.signals.restore(folded.signals)
         self.risk.restore(folded)
         self.orders.restore(folded.orders, (one.order_id for one in folded.closed))
-        if parts.paper is not None:
-            parts.paper.restore(folded.orders, folded.closed, folded.executions)
+        self.orders.abandon(one for one in folded.decisions if one.approved)
+        parts.broker.restore(folded.orders, folded.closed, folded.executions)
         if folded.lines:
             lost = await self.orders.find_lost()
             _LOG.info("desk restored", lines=folded.lines, working=len(self.orders.working))
@@ -171,12 +171,15 @@ class Desk:
         """
         parts = self.parts
         parts.trail.append(AuditEntry(event="FLATTEN_REQUESTED", event_id=str(origin), reason=by))
-        await self.orders.cancel_all()
+        for order in self.orders.working:
+            if order.origin != origin:  # a request that is done again after a crash goes on
+                await self.orders.cancel(order.order_id)
         self.risk.change_state("reduce_only", f"flattened by {by}")
         count = 0
         for strategy, symbol in parts.book.held():
             decision = self.risk.flatten(strategy, symbol, origin)
-            count += await self.orders.submit(decision) is not None
+            if decision.approved:  # else an order that could not be cancelled closes it
+                count += await self.orders.submit(decision) is not None
         await self.collect()
         return count
 

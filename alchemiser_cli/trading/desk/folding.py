@@ -11,16 +11,14 @@ from alchemiser_cli.trading.audit import read_trail
 from alchemiser_cli.trading.audit.record import AuditRecord
 from alchemiser_cli.trading.decisions import Decision
 from alchemiser_cli.trading.orders import Execution, Order, OrderUpdate
+from alchemiser_cli.trading.risk import TradingDay
 from alchemiser_cli.trading.signals import Signal
 
-__all__ = ["AccountStart", "DayStart", "Folded", "StateNow", "decision_of", "fold", "fold_trail"]
+__all__ = ["AccountStart", "Folded", "StateNow", "decision_of", "fold", "fold_trail"]
 
 
-class DayStart(msgspec.Struct, frozen=True):
-    """The detail of a ``TRADING_STATE`` line of reason ``day_started``: what losses count from."""
-
-    day: str
-    equity: float
+DAY = ("day_started", "day_peak")
+"""Reasons of ``TRADING_STATE`` lines whose detail is the day that losses count from."""
 
 
 class AccountStart(msgspec.Struct, frozen=True):
@@ -49,7 +47,7 @@ class Folded(msgspec.Struct, kw_only=True):
     executions: list[Execution] = []
     unpublished: list[AuditRecord] = []
     state: str | None = None
-    day: DayStart | None = None
+    day: TradingDay | None = None
     account: AccountStart | None = None
     lines: int = 0
 
@@ -85,8 +83,8 @@ def _take(folded: Folded, record: AuditRecord) -> None:
             folded.closed.append(_detail(record, OrderUpdate))
         case "EXECUTED":
             folded.executions.append(_detail(record, Execution))
-        case "TRADING_STATE" if record.reason == "day_started":
-            folded.day = _detail(record, DayStart)
+        case "TRADING_STATE" if record.reason in DAY:
+            folded.day = _detail(record, TradingDay)
             return
         case "TRADING_STATE":
             folded.state = _detail(record, StateNow).state

@@ -69,6 +69,7 @@ class DeskKeeper:
             self._desk.orders.counts,
             service="desk",
             started_ns=self._started_ns,
+            at_ns=self._clock.now_ns(),
             findings=self._findings(),
             handled=self._handled,
         )

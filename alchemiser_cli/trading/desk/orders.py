@@ -1,18 +1,12 @@
 """The last stage: an approved decision becomes an order, once, and what comes of it is booked."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from alchemiser_cli.clock import Clock
-from alchemiser_cli.errors import (
-    AlchemiserError,
-    InsufficientFundsError,
-    MarketClosedError,
-    OrderOutcomeUnknownError,
-    OrderRejectedError,
-)
+from alchemiser_cli.errors import AlchemiserError, OrderOutcomeUnknownError
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.trading.audit import AuditTrail
 from alchemiser_cli.trading.book import Book
@@ -25,7 +19,6 @@ from alchemiser_cli.trading.orders import Order, OrderUpdate, order_of
 __all__ = ["OrderCounts", "OrderDesk"]
 
 _LOG = get_logger("trading", "orders")
-_REFUSED = (OrderRejectedError, InsufficientFundsError, MarketClosedError)
 
 
 class OrderCounts(NamedTuple):
@@ -66,6 +59,7 @@ class OrderDesk:
         self._open: dict[str, Order] = {}
         self._known: set[str] = set()
         self._unsure: dict[str, Order] = {}
+        self._deaf = ""
         self._submitted = 0
         self._executed = 0
 
@@ -82,10 +76,25 @@ class OrderDesk:
     def restore(self, orders: Iterable[Order], closed: Iterable[str]) -> None:
         """Take over the orders of a trail; ``closed`` are the ids of those that are done."""
         done = set(closed)
+        self._known |= done  # also what was closed because it was never ordered
         for order in orders:
             self._known.add(order.order_id)
             if order.order_id not in done:
                 self._open[order.order_id] = order
+
+    def abandon(self, approved: Iterable[Decision]) -> None:
+        """Close what was approved and never ordered, for a crash came between: its price is gone.
+
+        Raises:
+            AuditLostError: ``audit-lost``.
+        """
+        for decision in approved:
+            order = order_of(decision, self._clock.now_ns())
+            if order.order_id not in self._known:
+                self._known.add(order.order_id)
+                ended = _ended(order, "cancelled", "never ordered", self._clock)
+                self._trail.append(update_entry(order, ended))
+                self._on_update(order, ended)
 
     def knows(self, order_id: str) -> bool:
         """Tell whether an order of this id was ever put on record."""
@@ -117,21 +126,33 @@ class OrderDesk:
         """
         await self._settle_unsure()
         told = []
-        for update in await self._broker.updates():
+        for update in await self._news():
             order = self._open.get(update.order_id)
             if order is not None or update.executions:
                 self._take(order, update)
                 told.append(update)
         return told
 
-    async def cancel_all(self) -> int:
-        """Cancel every open order; returns how many."""
-        count = 0
-        for order in list(self._open.values()):
-            update = await self._broker.cancel(order.order_id)
-            self._take(order, update or _ended(order, "cancelled", "cancelled", self._clock))
-            count += 1
-        return count
+    async def _news(self) -> Sequence[OrderUpdate]:
+        """Return what the broker tells; one that does not answer is asked again next time."""
+        try:
+            news = await self._broker.updates()
+        except AlchemiserError as error:
+            if error.code != self._deaf:
+                _LOG.warning("the broker tells nothing", code=error.code, why=error.why)
+            self._deaf = error.code
+            return ()
+        self._deaf = ""
+        return news
+
+    async def cancel(self, order_id: str) -> bool:
+        """Cancel an order; False where it is not open."""
+        order = self._open.get(order_id)
+        if order is None:
+            return False
+        update = await self._broker.cancel(order_id)
+        self._take(order, update or _ended(order, "cancelled", "cancelled", self._clock))
+        return True
 
     async def find_lost(self) -> list[str]:
         """Ask the broker for every order that was open at a crash; returns those it never saw.
@@ -151,13 +172,14 @@ class OrderDesk:
         self._submitted += 1
         try:
             update = await self._broker.submit(order)
-        except _REFUSED as error:
-            self._take(order, _ended(order, "rejected", error.code, self._clock))
-            _LOG.warning("order rejected", order=order.order_id, code=error.code, why=error.why)
         except OrderOutcomeUnknownError as error:
             # Never sent again: the broker is asked until it knows.
             self._unsure[order.order_id] = order
             _LOG.error("order outcome unknown", order=order.order_id, why=error.why)
+        except AlchemiserError as error:
+            # Refused, or it could not be sent: nothing was executed, and its price is soon gone.
+            self._take(order, _ended(order, "rejected", error.code, self._clock))
+            _LOG.warning("order rejected", order=order.order_id, code=error.code, why=error.why)
         else:
             self._take(order, update)
 

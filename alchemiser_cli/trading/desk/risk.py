@@ -4,11 +4,9 @@ from alchemiser_cli.clock import NS_PER_SECOND
 from alchemiser_cli.trading.activity import StageActivity
 from alchemiser_cli.trading.audit import AuditTrail
 from alchemiser_cli.trading.audit.record import AuditEntry
-from alchemiser_cli.trading.book import Book
 from alchemiser_cli.trading.decisions import Decision
 from alchemiser_cli.trading.desk.entries import decision_entry
-from alchemiser_cli.trading.desk.folding import DayStart, Folded, StateNow
-from alchemiser_cli.trading.hours import TradingHours
+from alchemiser_cli.trading.desk.folding import Folded, StateNow
 from alchemiser_cli.trading.orders import Order, OrderUpdate
 from alchemiser_cli.trading.risk import RiskGate, TradingState
 from alchemiser_cli.trading.signals import Origin, Signal
@@ -16,6 +14,7 @@ from alchemiser_cli.trading.signals import Origin, Signal
 __all__ = ["RiskDesk"]
 
 REVIEW_NS = NS_PER_SECOND
+PEAK_STEP = 0.001  # how much a day's peak grows before it goes on record again
 
 
 class RiskDesk:
@@ -24,19 +23,15 @@ class RiskDesk:
     def __init__(
         self,
         gate: RiskGate,
-        book: Book,
         trail: AuditTrail,
-        hours: TradingHours,
         activity: StageActivity,
     ) -> None:
-        """Judge by ``gate``, whose account is ``book``."""
+        """Judge by ``gate``."""
         self.gate = gate
-        self._book = book
         self._trail = trail
-        self._hours = hours
         self._activity = activity
         self._known: set[str] = set()
-        self._day: str | None = None
+        self._today = gate.day
         self._reviewed_ns = 0
 
     def restore(self, folded: Folded) -> None:
@@ -49,26 +44,29 @@ class RiskDesk:
         for update in folded.closed:
             self.gate.on_update(update)
         if folded.day is not None:
-            self._day = folded.day.day
-            self.gate.restore_day(folded.day.day, folded.day.equity)
+            self._today = folded.day
+            self.gate.restore_day(folded.day.day, folded.day.start_equity, folded.day.peak_equity)
         if folded.state is not None:
             self.gate.restore_state(folded.state)
 
     def on_time(self, at_ns: int) -> None:
-        """Begin a new day where ``at_ns`` is of one, and look at its losses now and then."""
-        if at_ns - self._reviewed_ns >= REVIEW_NS:
-            self._reviewed_ns = at_ns
-            self.gate.review()
-        day = self._hours.day_of(at_ns).isoformat()
-        if day == self._day:
+        """Look at the day's losses about once a second, and keep on record what they count from."""
+        if at_ns - self._reviewed_ns < REVIEW_NS:
             return
-        self._day = day
-        detail = DayStart(day, self._book.equity)
-        self._trail.append(
-            AuditEntry(
-                event="TRADING_STATE", event_id=f"day-{day}", reason="day_started", detail=detail
+        self._reviewed_ns = at_ns
+        self.gate.review()
+        today = self.gate.day
+        started = today.day != self._today.day
+        if started or today.peak_equity > self._today.peak_equity * (1.0 + PEAK_STEP):
+            self._today = today
+            self._trail.append(
+                AuditEntry(
+                    event="TRADING_STATE",
+                    event_id=f"day-{today.day}",
+                    reason="day_started" if started else "day_peak",
+                    detail=today,
+                )
             )
-        )
 
     def judge(self, signal: Signal, at_ns: int) -> tuple[Decision, bool]:
         """Return the one decision about ``signal``, and whether it is a new one.
@@ -86,9 +84,10 @@ class RiskDesk:
         return decision, new
 
     def flatten(self, strategy: str, symbol: str, origin: Origin) -> Decision:
-        """Approve the end of a position, whatever else forbids it."""
+        """Approve the end of a position, whatever else forbids it; once for each ``origin``."""
         decision = self.gate.approve_flatten(strategy, symbol, origin)
-        self._record(decision)
+        if decision.decision_id not in self._known:
+            self._record(decision)
         return decision
 
     def change_state(self, state: TradingState, reason: str) -> None:

@@ -20,10 +20,11 @@ def status_of(
     *,
     service: str,
     started_ns: int,
+    at_ns: int,
     findings: list[str],
     handled: Mapping[str, str],
 ) -> DeskStatus:
-    """Return the status of what ``parts`` make up, as of their clock."""
+    """Return the status of what ``parts`` make up; times are of the system's clock."""
     broker, head, account = parts.broker.name, parts.trail.head, parts.book.snapshot()
     lost = {**loaded.disabled.get(broker, {}), **parts.disabled}
     names = {one.strategy_id for one in loaded.by_broker.get(broker, ())} | lost.keys()
@@ -32,7 +33,7 @@ def status_of(
         run_id=parts.run_id,
         pid=os.getpid(),
         started_ns=started_ns,
-        at_ns=parts.clock.now_ns(),
+        at_ns=at_ns,
         service=service,
         trading_state=parts.gate.trading_state,
         ticks=tally.ticks,

@@ -98,7 +98,7 @@ def drill(
     done: list[RoundResult] = []
     with _scratch(settings.shm.directory) as folder, _child(folder) as child:
         orders, answers = child
-        switch = KillSwitch(folder, folder / "kill_switch.json", clock)
+        switch = KillSwitch(folder, folder / "kill_switch.json", clock, quiet=True)
         _answer(answers, clock)  # it is ready
         for number in range(1, rounds + 1):
             orders.write(b"go\n")

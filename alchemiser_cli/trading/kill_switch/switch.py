@@ -60,8 +60,12 @@ class KillSwitch:
     wins. The clock should be the system's: ``since_ns`` is for people.
     """
 
-    def __init__(self, shm_folder: Path, file: Path, clock: Clock) -> None:
-        """Attach to the flag in ``shm_folder`` and to ``file`` behind it."""
+    def __init__(self, shm_folder: Path, file: Path, clock: Clock, *, quiet: bool = False) -> None:
+        """Attach to the flag in ``shm_folder`` and to ``file`` behind it.
+
+        With ``quiet`` nobody is told that it was set or cleared: for drills and replays.
+        """
+        self._loud = not quiet
         self._flag = Flag(flag_file(shm_folder, file))
         self._file = file
         self._clock = clock
@@ -120,7 +124,8 @@ class KillSwitch:
             failed = self._write(record)
             self._unwritten = None if failed is None else record
         self._judge()
-        _LOG.critical("KILL_SWITCH_SET", reason=reason, by=by, evidence=self._evidence())
+        if self._loud:
+            _LOG.critical("KILL_SWITCH_SET", reason=reason, by=by, evidence=self._evidence())
         if failed is not None:
             raise not_written(self._file, record, failed, in_memory=self._in_memory) from failed
         return self.state()
@@ -146,7 +151,8 @@ class KillSwitch:
                 raise not_cleared(f"The flag cannot be used: {self._flag_fault}.")
             self._unwritten = None
         self._judge()
-        _LOG.warning("KILL_SWITCH_CLEARED", reason=reason, by=by)
+        if self._loud:
+            _LOG.warning("KILL_SWITCH_CLEARED", reason=reason, by=by)
         return self.state()
 
     def state(self) -> KillSwitchState:

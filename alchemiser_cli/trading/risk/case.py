@@ -1,21 +1,21 @@
 """One signal before the gate: what it asks for, and all that its limits are compared with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from alchemiser_cli.trading.account import AccountView
 from alchemiser_cli.trading.decisions import LimitReading
 from alchemiser_cli.trading.instruments import Instrument
 from alchemiser_cli.trading.risk.limits import TradeLimits
-from alchemiser_cli.trading.risk.notional import UnitNotional
+from alchemiser_cli.trading.risk.notional import UnitNotional, notional_at
 from alchemiser_cli.trading.risk.working import WorkingOrders
 from alchemiser_cli.trading.signals import Signal
 
 __all__ = ["Case", "gather_case"]
 
 
-@dataclass(slots=True)
-class Case:
+class Case(msgspec.Struct, gc=False):
     """A signal, its account, and the readings so far.
 
     ``change`` is what the signal asks for, signed; ``quantity`` what is left of it, without sign.
@@ -23,8 +23,10 @@ class Case:
     ``positions`` are the account's net ones.
     ``most_long`` and ``most_short`` are the account's position in the symbol if everything that
     works on one side is filled and nothing on the other: the worst either way, signed.
+    ``room_taken`` is that position on the side that the change goes to, without sign.
     ``reducible`` is how much of the change only makes positions smaller. ``unit`` is None where
-    no price is known.
+    no ``price`` is known. ``others`` is in how many other symbols there is a position or an order,
+    as soon as it was counted. It is made for each signal, so it holds values and computes none.
     """
 
     signal: Signal
@@ -39,31 +41,17 @@ class Case:
     positions: Mapping[str, int]
     most_long: int
     most_short: int
+    room_taken: int
     reducible: int
+    price: float | None
     unit: UnitNotional | None
-    readings: list[LimitReading] = field(default_factory=list)
-
-    @property
-    def is_buy(self) -> bool:
-        """Whether more is to be held, or less to be owed."""
-        return self.change > 0
+    readings: list[LimitReading]
+    others: int = 0
 
     @property
     def reduces(self) -> bool:
         """Whether nothing of it opens or enlarges a position."""
         return self.quantity <= self.reducible
-
-    @property
-    def room_taken(self) -> int:
-        """Units of the symbol that are taken on the side that the change goes to."""
-        return self.most_long if self.change > 0 else -self.most_short
-
-    def read(
-        self, name: str, value: float | None, threshold: float | None, *, passed: bool
-    ) -> bool:
-        """Note a limit's reading, and return whether it passed."""
-        self.readings.append(LimitReading(name, value, threshold, passed))
-        return passed
 
 
 def gather_case(
@@ -71,42 +59,49 @@ def gather_case(
     now_ns: int,
     account: AccountView,
     working: WorkingOrders,
-    instrument: Instrument,
-    limits: TradeLimits,
-    unit: UnitNotional | None,
+    known: tuple[Instrument, TradeLimits],
     *,
     breaker_open: bool,
 ) -> Case:
     """Return the case of ``signal`` at ``now_ns``, with nothing judged yet.
 
+    ``known`` are the symbol's instrument, and the strategy's limits in it.
+
     A reduction takes the strategy's own position towards zero and not through it, and does not
     enlarge the account's net position in the symbol, whichever working orders are filled.
     """
+    instrument, limits = known
     symbol, strategy = signal.symbol, signal.strategy_id
     own = account.position(strategy, symbol)
     positions = account.positions()
     net = positions.get(symbol, 0)
-    buys, sells = working.of_strategy(strategy, symbol)
-    all_buys, all_sells = working.of_symbol(symbol)
+    (buys, sells), (all_buys, all_sells) = working.around(strategy, symbol)
     change = signal.target - (own + buys - sells)
     most_long, most_short = net + all_buys, net - all_sells
     if change > 0:
-        reducible = max(0, min(-(own + buys), -most_long))
+        quantity, room_taken = change, most_long
+        reducible = -max(own + buys, most_long)
     else:
-        reducible = max(0, min(own - sells, most_short))
+        quantity, room_taken = -change, -most_short
+        reducible = min(own - sells, most_short)
+    price = account.price(symbol)
+    # In the order of the fields: by name it costs twice as much.
     return Case(
-        signal=signal,
-        now_ns=now_ns,
-        equity=account.equity,
-        breaker_open=breaker_open,
-        instrument=instrument,
-        limits=limits,
-        change=change,
-        quantity=abs(change),
-        held=bool(own or buys or sells),
-        positions=positions,
-        most_long=most_long,
-        most_short=most_short,
-        reducible=reducible,
-        unit=unit,
+        signal,
+        now_ns,
+        account.equity,
+        breaker_open,
+        instrument,
+        limits,
+        change,
+        quantity,
+        bool(own or buys or sells),
+        positions,
+        most_long,
+        most_short,
+        room_taken,
+        reducible if reducible > 0 else 0,  # noqa: FURB136  max() costs a call
+        price,
+        notional_at(price, account, instrument),
+        [],
     )

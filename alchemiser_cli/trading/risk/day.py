@@ -60,13 +60,16 @@ class DayLosses:
         self.start_equity = start_equity
         self.peak_equity = max(start_equity, start_equity if peak_equity is None else peak_equity)
 
-    def from_start(self, equity: float) -> float:
-        """Return the loss since the day's start as a share of it; negative for a gain."""
-        return _loss(self.start_equity, equity)
+    def losses(self, equity: float) -> tuple[float, float]:
+        """Return the losses since the day's start and since its peak, as shares of these.
 
-    def from_peak(self, equity: float) -> float:
-        """Return the loss since the day's peak as a share of it."""
-        return _loss(self.peak_equity, equity)
+        A gain is negative. An account without equity has lost everything, whatever it began with.
+        """
+        start, peak = self.start_equity, self.peak_equity
+        return (
+            (start - equity) / start if start > 0.0 else 1.0,
+            (peak - equity) / peak if peak > 0.0 else 1.0,
+        )
 
     def _day_of(self, now_ns: int) -> dt.date:
         if self._hours is not None:
@@ -75,8 +78,3 @@ class DayLosses:
         if number != self._number:
             self._number, self._utc_date = number, EPOCH + dt.timedelta(days=number)
         return self._utc_date
-
-
-def _loss(base: float, equity: float) -> float:
-    # An account without equity has lost everything, whatever it began with.
-    return (base - equity) / base if base > 0.0 else 1.0

@@ -27,12 +27,14 @@ class Exposure:
 
     def count(self, held: Mapping[str, int], besides: str = "") -> int:
         """Return in how many symbols there is a position or an order, ``besides`` left out."""
-        return _count(held, self._working.by_symbol, besides)
+        count, ordered = len(held) - (besides in held), self._working.by_symbol
+        return count + _more(ordered, held, besides) if ordered else count
 
     def count_of(self, strategy: str, besides: str = "") -> int:
         """Return the same for one strategy's own positions."""
         held = self._account.positions(strategy)
-        return _count(held, self._working.symbols_of(strategy), besides)
+        ordered = self._working.symbols_of(strategy)
+        return len(held) - (besides in held) + _more(ordered, held, besides)
 
     def total(self, held: Mapping[str, int], besides: str = "") -> float | None:
         """Return the sum of notionals in the currency, ``besides`` left out.
@@ -96,8 +98,9 @@ def units_within(amount: float, unit: float) -> float:
     return float(fit)
 
 
-def _count(held: Mapping[str, int], ordered: Iterable[str], besides: str) -> int:
-    count = len(held) - (besides in held)
+def _more(ordered: Iterable[str], held: Mapping[str, int], besides: str) -> int:
+    """Return how many symbols are ordered that are not held."""
+    count = 0
     for symbol in ordered:
         count += symbol not in held and symbol != besides
     return count

@@ -19,7 +19,7 @@ from alchemiser_cli.telemetry import SILENT, Telemetry
 from alchemiser_cli.trading.account import AccountView
 from alchemiser_cli.trading.decisions import Decision, LimitReading, Reason, Side, decision_id
 from alchemiser_cli.trading.hours import TradingHours
-from alchemiser_cli.trading.instruments import instrument_of
+from alchemiser_cli.trading.instruments import Instrument, instrument_of
 from alchemiser_cli.trading.kill_switch import KillSwitch
 from alchemiser_cli.trading.orders import Execution, OrderUpdate
 from alchemiser_cli.trading.risk.case import Case, gather_case
@@ -28,9 +28,8 @@ from alchemiser_cli.trading.risk.exposure import Exposure
 from alchemiser_cli.trading.risk.flattening import FLATTEN, Flattening, flatten_decision
 from alchemiser_cli.trading.risk.halting import LossStop
 from alchemiser_cli.trading.risk.judging import Judge
-from alchemiser_cli.trading.risk.limits import LimitTable
+from alchemiser_cli.trading.risk.limits import LimitTable, TradeLimits
 from alchemiser_cli.trading.risk.memory import DecisionMemory
-from alchemiser_cli.trading.risk.notional import unit_notional
 from alchemiser_cli.trading.risk.reporting import RiskReporting
 from alchemiser_cli.trading.risk.states import StateChange, TradingState, TradingStates
 from alchemiser_cli.trading.risk.statistics import TradeStatistics
@@ -40,6 +39,7 @@ from alchemiser_cli.trading.signals import Origin, Signal, signal_id
 __all__ = ["RiskGate"]
 
 REPORT_NS = NS_PER_SECOND
+MOST_PAIRS = 65_536
 
 
 class RiskGate:
@@ -94,6 +94,7 @@ class RiskGate:
         self._on_state = on_state
         self._stop = LossStop(kill_switch, on_kill_switch, on_failure, enabled=halt_on_drawdown)
         self._table = LimitTable(risk)
+        self._pairs: dict[tuple[str, str], tuple[Instrument, TradeLimits]] = {}
         self._working = WorkingOrders()
         self._memory = DecisionMemory()
         self._day = DayLosses(hours)
@@ -132,8 +133,9 @@ class RiskGate:
             return known
         case = self._gathered(signal)
         refusal = self._judge.judge(case)
-        side: Side | None = None if not case.change else "buy" if case.is_buy else "sell"
-        reason: Reason = refusal or ("approved" if case.quantity == abs(case.change) else "resized")
+        change = case.change
+        side: Side | None = "buy" if change > 0 else "sell" if change else None
+        reason: Reason = refusal or ("approved" if case.quantity == abs(change) else "resized")
         decision = Decision(
             decision_id=decision_id(signal.signal_id),
             signal=signal,
@@ -247,23 +249,25 @@ class RiskGate:
     def _gathered(self, signal: Signal) -> Case:
         now_ns, account = self._clock.now_ns(), self._account
         breaker_open = self._circuit_open()
-        if not breaker_open:
+        if self._states.by_breaker and not breaker_open:
             self._follow_breaker(now_ns, is_open=False)
-        instrument = instrument_of(signal.symbol, self._multiplier)
-        case = gather_case(
-            signal,
-            now_ns,
-            account,
-            self._working,
-            instrument,
-            self._table.of(signal.strategy_id, signal.symbol, instrument.underlying),
-            unit_notional(account, instrument),
-            breaker_open=breaker_open,
-        )
+        known = self._pairs.get((signal.strategy_id, signal.symbol))
+        if known is None:
+            known = self._find_out(signal.strategy_id, signal.symbol)
+        case = gather_case(signal, now_ns, account, self._working, known, breaker_open=breaker_open)
         self._day.look(now_ns, case.equity)
-        if abs(now_ns - self._reported_ns) >= REPORT_NS:
+        if not -REPORT_NS < now_ns - self._reported_ns < REPORT_NS:
             self._report(now_ns, case.equity)
         return case
+
+    def _find_out(self, strategy: str, symbol: str) -> tuple[Instrument, TradeLimits]:
+        """Return the instrument, and the limits of a strategy in it, and remember them."""
+        if len(self._pairs) >= MOST_PAIRS:  # contracts come and go
+            self._pairs.clear()
+        instrument = instrument_of(symbol, self._multiplier)
+        limits = self._table.of(strategy, symbol, instrument.underlying)
+        self._pairs[strategy, symbol] = instrument, limits
+        return instrument, limits
 
     def _take(self, decision: Decision) -> None:
         self._memory.add(decision)

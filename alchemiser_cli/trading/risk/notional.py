@@ -5,24 +5,31 @@ import math
 from alchemiser_cli.trading.account import AccountView
 from alchemiser_cli.trading.instruments import Instrument
 
-__all__ = ["UnitNotional", "possible_loss", "unit_notional"]
+__all__ = ["UnitNotional", "notional_at", "possible_loss", "unit_notional"]
 
 UnitNotional = tuple[float, float]
 """Notional of one unit that is held long, and of one that is held short, in the currency."""
 
 
 def unit_notional(account: AccountView, instrument: Instrument) -> UnitNotional | None:
-    """Return the notional of one unit of ``instrument``; None where no price of it is known.
+    """Return the notional of one unit of ``instrument`` at its last price, as ``notional_at``."""
+    return notional_at(account.price(instrument.symbol), account, instrument)
+
+
+def notional_at(
+    price: float | None, account: AccountView, instrument: Instrument
+) -> UnitNotional | None:
+    """Return the notional of one unit of ``instrument`` at ``price``; None where it is not known.
 
     An underlying counts with its price. An option that is held cannot lose more than its premium,
     and counts with it; one that is sold counts with its whole underlying, at the underlying's
     price or, where that is not known, at the strike.
     """
-    price = account.price(instrument.symbol)
     if price is None or not 0.0 <= price < math.inf:
         return None
     if instrument.strike is None:
-        return (price * instrument.multiplier,) * 2 if price > 0.0 else None
+        worth = price * instrument.multiplier
+        return (worth, worth) if price > 0.0 else None
     spot = account.price(instrument.underlying)
     if spot is None or not 0.0 < spot < math.inf:
         spot = instrument.strike
@@ -32,12 +39,11 @@ def unit_notional(account: AccountView, instrument: Instrument) -> UnitNotional 
 def possible_loss(
     instrument: Instrument,
     unit: UnitNotional,
-    *,
-    is_buy: bool,
+    change: int,
     stop_price: float | None,
     adverse_move: float,
 ) -> float:
-    """Return what one unit of a trade is taken to risk, in the currency.
+    """Return what one unit of a trade is taken to risk, in the currency; ``change`` is signed.
 
     With a stop it is the way there. Without one it is an option's premium where it is bought,
     and otherwise ``adverse_move``, as a share, of the notional.
@@ -45,6 +51,6 @@ def possible_loss(
     long_unit, short_unit = unit
     if stop_price is not None and math.isfinite(stop_price):
         return abs(long_unit - stop_price * instrument.multiplier)
-    if not is_buy:
+    if change < 0:
         return adverse_move * short_unit
     return long_unit if instrument.is_option else adverse_move * long_unit

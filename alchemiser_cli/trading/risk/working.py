@@ -1,7 +1,8 @@
 """Orders that were approved and have not ended: they count as if they were filled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from alchemiser_cli.trading.decisions import Decision, order_id
 from alchemiser_cli.trading.orders import Execution, OrderUpdate
@@ -13,8 +14,7 @@ Sides = list[int]
 _IDLE: Sides = [0, 0]
 
 
-@dataclass(slots=True)
-class WorkingOrder:
+class WorkingOrder(msgspec.Struct, gc=False):
     """One order: ``limit`` is what it can still come to in all, ``executed`` what it came to."""
 
     strategy: str
@@ -66,6 +66,13 @@ class WorkingOrders:
         """Return what is still to be bought and sold of a symbol."""
         return self._by_symbol.get(symbol, _IDLE)
 
+    def around(self, strategy: str, symbol: str) -> tuple[Sides, Sides]:
+        """Return what is on its way of a symbol: the strategy's own, and that of all."""
+        all_sides = self._by_symbol.get(symbol)
+        if all_sides is None:
+            return _IDLE, _IDLE
+        return self._by_strategy.get((strategy, symbol), _IDLE), all_sides
+
     def of_strategy(self, strategy: str, symbol: str) -> Sides:
         """Return what a strategy has still to buy and to sell of a symbol."""
         return self._by_strategy.get((strategy, symbol), _IDLE)
@@ -77,16 +84,16 @@ class WorkingOrders:
         if order in self._orders or not decision.approved or decision.quantity <= 0:
             return
         side = 0 if decision.side == "buy" else 1
-        self._orders[order] = WorkingOrder(
-            strategy=signal.strategy_id,
-            symbol=signal.symbol,
-            side=side,
-            limit=decision.quantity,
-            executed=0,
-            reference_price=signal.reference_price,
-            confidence=signal.confidence,
+        working = self._orders[order] = WorkingOrder(
+            signal.strategy_id,
+            signal.symbol,
+            side,
+            decision.quantity,
+            0,
+            signal.reference_price,
+            signal.confidence,
         )
-        self._move(self._orders[order], decision.quantity)
+        self._move(working, decision.quantity)
 
     def executed(self, execution: Execution) -> WorkingOrder | None:
         """Take off what was executed; return its order, None where none of ours is working."""
@@ -112,12 +119,17 @@ class WorkingOrders:
             del self._orders[update.order_id]
 
     def _move(self, order: WorkingOrder, change: int) -> None:
-        pair = (order.strategy, order.symbol)
-        total = self._by_symbol.setdefault(order.symbol, [0, 0])
-        own = self._by_strategy.setdefault(pair, [0, 0])
-        total[order.side] += change
-        own[order.side] += change
-        if not any(own):
+        symbol, side = order.symbol, order.side
+        pair = (order.strategy, symbol)
+        total = self._by_symbol.get(symbol)
+        if total is None:
+            total = self._by_symbol[symbol] = [0, 0]
+        own = self._by_strategy.get(pair)
+        if own is None:
+            own = self._by_strategy[pair] = [0, 0]
+        total[side] += change
+        own[side] += change
+        if not (own[0] or own[1]):
             del self._by_strategy[pair]
-        if not any(total):
-            del self._by_symbol[order.symbol]
+        if not (total[0] or total[1]):
+            del self._by_symbol[symbol]

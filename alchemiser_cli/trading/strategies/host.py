@@ -18,6 +18,7 @@ from alchemiser_cli.telemetry.names import (
     STRATEGY_FAILURES,
     STRATEGY_TICKS_SKIPPED,
 )
+from alchemiser_cli.telemetry.tracing import NO_TRACING, Tracing
 from alchemiser_cli.trading.account import AccountView
 from alchemiser_cli.trading.signals import Hold, Intent, ModelStamp, Origin, Signal, signal_id
 from alchemiser_cli.trading.strategies.answers import (
@@ -78,18 +79,22 @@ class StrategyHost:
         *,
         broker: str,
         telemetry: Telemetry = SILENT,
+        tracing: Tracing = NO_TRACING,
         on_failure: Callable[[AlchemiserError], None] = lambda _error: None,
         on_disabled: Callable[[str, str], None] = lambda _strategy, _reason: None,
         now: Callable[[], int] | None = None,
     ) -> None:
         """Seat the strategies, which are loaded.
 
-        ``on_disabled`` gets a strategy and the reason. ``now`` gives the UTC nanoseconds that
-        signals and holds are stamped with; without it, ``clock`` does.
+        ``tracing`` gets a span for each tick that a strategy is shown, and one for making its
+        signals; it is not called while it is off. ``on_disabled`` gets a strategy and the reason.
+        ``now`` gives the UTC nanoseconds that signals and holds are stamped with; without it,
+        ``clock`` does.
         """
         self._settings = settings
         self._broker = broker
         self._telemetry = telemetry
+        self._tracing = tracing
         self._on_failure = on_failure
         self._on_disabled = on_disabled
         self._now = clock.now_ns if now is None else now
@@ -145,11 +150,31 @@ class StrategyHost:
         signals: list[Signal] = []
         if not self._is_new(tick):
             return signals
+        tracing = self._tracing
         for seat in tuple(self._seats):
+            if tracing.on:
+                self._traced(seat, tick, origin, account, signals)
+                continue
             look = self._shown(seat, tick, origin, account)
             if look is not None:
                 self._decide(seat, look, tick, origin, account, signals)
         return signals
+
+    def _traced(
+        self,
+        seat: _Seat,
+        tick: Tick,
+        origin: Origin,
+        account: AccountView,
+        signals: list[Signal],
+    ) -> None:
+        with self._tracing.process_tick(seat.id):
+            look = self._shown(seat, tick, origin, account)
+            if look is not None and not isinstance(look.answer, Hold):
+                with self._tracing.emit_signal(seat.id):
+                    self._decide(seat, look, tick, origin, account, signals)
+            elif look is not None:
+                self._decide(seat, look, tick, origin, account, signals)
 
     def _is_new(self, tick: Tick) -> bool:
         newest, symbol = self._newest_ns, tick.symbol
