@@ -119,7 +119,7 @@ class Floor:
         request = DeskRequest(
             broker="paper", run_id="r", trail=f"paper.{name}", names=(), service=name
         )
-        folded = fold_trail(self.trail(name))
+        folded = fold_trail(self.trail(name), publishes=True)
         kafka = self.settings.kafka
         with (
             self.switch() as switch,
@@ -419,7 +419,7 @@ async def test_what_did_not_arrive_is_not_marked(floor, signal, monkeypatch):
         risk.publisher._under_way.add(asyncio.ensure_future(lost()))
         with pytest.raises(DeliveryFailedError):
             await risk.publisher.mark()
-    assert len(fold_trail(floor.trail("risk")).unpublished) == 1
+    assert len(fold_trail(floor.trail("risk"), publishes=True).unpublished) == 1
 
 
 # --- what cannot be traded

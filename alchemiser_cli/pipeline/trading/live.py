@@ -142,6 +142,8 @@ async def _trade(settings: Settings, cluster: Cluster, run: LiveRun, clock: Cloc
             clock,
             settings.trading.warm_up,
         ):
+            if isinstance(now, MarketClock):
+                now.advance_to(tick.event_time_ns)
             desk.warm(tick)
         feeding = _Feeding(desk, now)
         aside = stack.enter_context(

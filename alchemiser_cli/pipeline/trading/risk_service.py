@@ -54,8 +54,8 @@ class RiskService(Service):
 
     async def on_tick(self, tick: Tick, origin: Origin) -> None:  # noqa: ARG002  of the protocol
         """Value the account, and begin a new day where one begins."""
+        self._desk.on_time(tick.event_time_ns)  # a day's losses count from before its first price
         self.marked(tick)
-        self._desk.on_time(tick.event_time_ns)
 
     async def ask(self, request: Request) -> str | None:
         """Flatten, or let trading go on.

@@ -52,17 +52,21 @@ class Folded(msgspec.Struct, kw_only=True):
     lines: int = 0
 
 
-def fold_trail(folder: Path) -> Folded:
+def fold_trail(folder: Path, *, publishes: bool = False) -> Folded:
     """Fold the trail in ``folder``; an absent one is empty."""
-    return fold(read_trail(folder)) if folder.is_dir() else Folded()
+    return fold(read_trail(folder), publishes=publishes) if folder.is_dir() else Folded()
 
 
-def fold(records: Iterable[AuditRecord]) -> Folded:
-    """Fold ``records``, which are in the order of their trail."""
+def fold(records: Iterable[AuditRecord], *, publishes: bool = False) -> Folded:
+    """Fold ``records``, which are in the order of their trail.
+
+    ``unpublished`` is kept of a service that ``publishes``; a desk sends nothing on.
+    """
     folded = Folded()
     for record in records:
         folded.lines += 1
-        _take(folded, record)
+        if _take(folded, record) and publishes:
+            folded.unpublished.append(record)
     return folded
 
 
@@ -71,7 +75,8 @@ def decision_of(record: AuditRecord) -> Decision:
     return replace(_detail(record, Decision), limits=record.limits)
 
 
-def _take(folded: Folded, record: AuditRecord) -> None:
+def _take(folded: Folded, record: AuditRecord) -> bool:
+    """Take in one line; tell whether it is of something that a service sends on."""
     match record.event:
         case "SIGNAL":
             folded.signals.append(_detail(record, Signal))
@@ -85,19 +90,19 @@ def _take(folded: Folded, record: AuditRecord) -> None:
             folded.executions.append(_detail(record, Execution))
         case "TRADING_STATE" if record.reason in DAY:
             folded.day = _detail(record, TradingDay)
-            return
+            return False
         case "TRADING_STATE":
             folded.state = _detail(record, StateNow).state
-            return
+            return False
         case "RUN_STARTED":
             folded.account = folded.account or _detail(record, AccountStart)
-            return
+            return False
         case "PUBLISHED":
             folded.unpublished.clear()
-            return
+            return False
         case _:
-            return
-    folded.unpublished.append(record)
+            return False
+    return True
 
 
 T = TypeVar("T", bound=msgspec.Struct)
