@@ -13,6 +13,7 @@ from alchemiser_cli.pipeline.trading.starting import NAMES, log_skipped, skipped
 from alchemiser_cli.render.stream import warn_of_own_cluster
 from alchemiser_cli.settings.signing_key import lasting_signing_key
 from alchemiser_cli.streaming import ConsumerSnapshot, open_cluster
+from alchemiser_cli.telemetry.tracing import open_tracing
 from alchemiser_cli.trading.activity import Service as ServiceName
 from alchemiser_cli.trading.brokers import PAPER
 from alchemiser_cli.trading.control import DeskStatus
@@ -87,6 +88,7 @@ def trade_on_ticks(
         on_snapshot=seen,
         database=invocation.state,
         telemetry=telemetry,
+        tracing=stack.enter_context(closing(open_tracing(settings.telemetry))),
     )
     log_skipped(broker, skipped)
     if service is None:

@@ -29,6 +29,7 @@ from alchemiser_cli.streaming import (
     read_back,
 )
 from alchemiser_cli.telemetry import SILENT, Telemetry
+from alchemiser_cli.telemetry.tracing import NO_TRACING, Tracing
 from alchemiser_cli.trading.audit import AnchorStore
 from alchemiser_cli.trading.control import DeskControl
 from alchemiser_cli.trading.desk import (
@@ -72,6 +73,7 @@ class LiveRun:
     on_snapshot: SnapshotCallback | None = None
     database: StateDatabase | None = None
     telemetry: Telemetry = SILENT
+    tracing: Tracing = NO_TRACING
 
 
 def trade_live(settings: Settings, cluster: Cluster, run: LiveRun, clock: Clock) -> DeskResult:
@@ -113,6 +115,7 @@ async def _trade(settings: Settings, cluster: Cluster, run: LiveRun, clock: Cloc
         anchor=None if anchors is None else anchors.save,
         anchored=None if anchors is None else anchors.load(run.broker),
         telemetry=run.telemetry,
+        tracing=run.tracing,
     )
     log_services("starting", run.broker)
     with ExitStack() as stack:

@@ -90,6 +90,7 @@ async def _run(
         anchor=None if anchors is None else anchors.save,
         anchored=None if anchors is None else anchors.load(name),
         telemetry=run.telemetry,
+        tracing=run.tracing,
     )
     _LOG.info("starting", service=service, broker=run.broker)
     with ExitStack() as stack:
@@ -97,9 +98,7 @@ async def _run(
         if not run.halted:
             require_inactive(kill_switch)
         control = stack.enter_context(DeskControl(settings.run_folder, name))
-        folded = await asyncio.to_thread(
-            fold_trail, settings.audit_folder / name, publishes=True
-        )
+        folded = await asyncio.to_thread(fold_trail, settings.audit_folder / name, publishes=True)
         now = MarketClock() if run.market_time else clock
         parts, loaded = stack.enter_context(open_parts(settings, request, kill_switch, now))
         topics = TopicMap(run.broker)

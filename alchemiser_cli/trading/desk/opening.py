@@ -8,6 +8,7 @@ from alchemiser_cli.clock import Clock
 from alchemiser_cli.errors import AlchemiserError, AuditLostError
 from alchemiser_cli.settings import Settings, StrategySettings
 from alchemiser_cli.telemetry import SILENT, Telemetry
+from alchemiser_cli.telemetry.tracing import NO_TRACING, Tracing
 from alchemiser_cli.trading.activity import Service, StageActivity
 from alchemiser_cli.trading.audit import AuditHead, AuditTrail
 from alchemiser_cli.trading.audit.record import AuditEntry
@@ -57,6 +58,7 @@ class DeskRequest:
     anchor: Callable[[AuditHead], object] | None = None
     anchored: AuditHead | None = None
     telemetry: Telemetry = SILENT
+    tracing: Tracing = NO_TRACING
 
 
 @contextmanager
@@ -127,6 +129,7 @@ def open_parts(
                 clock,
                 broker=broker_name,
                 telemetry=request.telemetry,
+                tracing=request.tracing,
                 on_failure=heard,
                 on_disabled=lambda name, why: _disable(trail, disabled, name, why),
             )
