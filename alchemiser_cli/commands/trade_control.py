@@ -91,7 +91,7 @@ def resume(
     """Clear the kill switch and let the desk trade again; the reason goes on record."""
     from alchemiser_cli.errors import TradingNotRunningError
     from alchemiser_cli.render.trade_status import kill_switch_view
-    from alchemiser_cli.trading.control import ask, who_decides
+    from alchemiser_cli.trading.control import ask, leave_resume, who_decides
 
     invocation: Invocation = context.obj
     run_folder = invocation.settings.run_folder
@@ -108,7 +108,8 @@ def resume(
             clock=invocation.clock,
         )
     except TradingNotRunningError:
-        answer = None  # the next desk begins active
+        name = leave_resume(run_folder, broker, by=_user(), reason=reason)
+        answer = f"no desk runs; the next one of {name} begins active"
     show(kill_switch_view(state, answer), output)
 
 

@@ -53,7 +53,7 @@ def status_view(
         blocks.append(TextBlock(f"no desk ever traded through {broker!r} in this home"))
         return View(document, blocks), state.active
     blocks += [
-        _desk_table(desk, running=running, now_ns=now_ns),
+        _desk_table(desk, _process(desk, running=running), now_ns),
         decisions_table(desk.approved, desk.denied),
         _limits_table(desk.limits),
         _strategies_table(desk),
@@ -73,7 +73,7 @@ def status_view(
 def service_view(desk: DeskStatus) -> View:
     """Return what one service did."""
     blocks: list[Block] = [
-        _desk_table(desk, running=False, now_ns=desk.at_ns),
+        _desk_table(desk, f"service {desk.service}, ended", desk.at_ns),
         decisions_table(desk.approved, desk.denied),
     ]
     return View(msgspec.to_builtins(desk), blocks)
@@ -177,10 +177,13 @@ def _kill_switch_table(state: KillSwitchState, now_ns: int) -> TableBlock:
     return TableBlock(("kill switch", "value"), rows)
 
 
-def _desk_table(desk: DeskStatus, *, running: bool, now_ns: int) -> TableBlock:
-    where = (
-        Cell(f"running, process {desk.pid}", "green") if running else Cell("not running", "yellow")
-    )
+def _process(desk: DeskStatus, *, running: bool) -> Cell:
+    if running:
+        return Cell(f"running, process {desk.pid}", "green")
+    return Cell("not running", "yellow")
+
+
+def _desk_table(desk: DeskStatus, where: Cell | str, now_ns: int) -> TableBlock:
     word = Cell(desk.trading_state, "" if desk.trading_state == "active" else "yellow")
     newest = "-" if desk.last_event_ns is None else _ago(desk.last_event_ns, now_ns)
     rows: list[tuple[Cell | str, Cell | str]] = [

@@ -19,7 +19,15 @@ from alchemiser_cli.errors import TradingNotRunningError, TradingRunningError
 from alchemiser_cli.trading.book import AccountSnapshot
 from alchemiser_cli.trading.decisions import LimitReading
 
-__all__ = ["DeskControl", "DeskStatus", "Request", "StrategyState", "ask", "desk_status"]
+__all__ = [
+    "DeskControl",
+    "DeskStatus",
+    "Request",
+    "StrategyState",
+    "ask",
+    "desk_status",
+    "leave_resume",
+]
 __all__ += ["service_statuses", "who_decides"]
 
 RequestKind = Literal["flatten", "resume"]
@@ -194,10 +202,7 @@ def ask(
             next_step="Start one: `alchemiser trade run`, with --halted while trading is halted.",
             context={"desk": name},
         )
-    request = Request(secrets.token_hex(8), kind, by, reason)
-    asked = folder / f"{name}.requests"
-    asked.mkdir(mode=0o700, exist_ok=True)
-    _replace(asked / f"{request.id}.json", msgspec.json.encode(request))
+    request = _leave(folder, name, kind, by, reason)
     deadline_ns = clock.monotonic_ns() + round(wait_s * NS_PER_SECOND)
     while clock.monotonic_ns() < deadline_ns:
         status, _running = desk_status(run_folder, name)
@@ -205,6 +210,26 @@ def ask(
             return status.handled[request.id]
         clock.sleep(_POLL_S)
     return None
+
+
+def leave_resume(run_folder: Path, broker: str, *, by: str, reason: str) -> str:
+    """Let the next desk of ``broker`` begin active; returns the name of the one that ran last."""
+    folder = run_folder / "trading"
+    risk = f"{broker}.risk"
+    ran = {name: desk_status(run_folder, name)[0] for name in (broker, risk)}
+    desk, service = ran[broker], ran[risk]
+    last = risk if service is not None and (desk is None or desk.at_ns < service.at_ns) else broker
+    if ran[last] is not None:
+        _leave(folder, last, "resume", by, reason)
+    return last
+
+
+def _leave(folder: Path, name: str, kind: RequestKind, by: str, reason: str) -> Request:
+    request = Request(secrets.token_hex(8), kind, by, reason)
+    asked = folder / f"{name}.requests"
+    asked.mkdir(mode=0o700, exist_ok=True)
+    _replace(asked / f"{request.id}.json", msgspec.json.encode(request))
+    return request
 
 
 def _is_running(lock: Path) -> bool:

@@ -468,8 +468,8 @@ async def test_flattening_waits_for_the_end_of_working_orders_also_over_a_restar
     async with floor.service("risk") as risk:
         await floor.tick(risk)
         await floor.give(risk, TOPICS.orders, cancelled[0])
-        assert await risk.ask(request) == "1 positions are being closed"
-        assert await risk.ask(request) == "1 positions are being closed"
+        assert await risk.ask(request) == "positions being closed: 1"
+        assert await risk.ask(request) == "positions being closed: 1"
     last = floor.records("risk", "TRADE_APPROVED")[-1]
     assert (last.reason, last.quantity, last.symbol) == ("flatten", -10, "ALFA")
 
@@ -482,7 +482,7 @@ async def test_two_positions_are_flattened_side_by_side(floor, signal):
             await floor.give(risk, TOPICS.signals_raw, one)
             await floor.give(risk, TOPICS.fills, filled(one, 10))
         answer = await risk.ask(Request("f1", "flatten", "tester", "end"))
-        assert answer == "2 positions are being closed"
+        assert answer == "positions being closed: 2"
         await risk.publisher.mark()
     async with floor.service("broker") as broker:
         for one in floor.sent(TOPICS.signals_validated):

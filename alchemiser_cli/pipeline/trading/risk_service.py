@@ -86,7 +86,7 @@ class RiskService(Service):
             self._remember(decision)
             await self.publisher.decision(decision)
             count += decision.approved
-        return f"{count} positions are being closed"
+        return f"positions being closed: {count}"
 
     async def _on_signal(self, event: EventEnvelope, _received: Received) -> None:
         signal = event.content(Signal)

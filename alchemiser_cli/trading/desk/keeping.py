@@ -82,4 +82,4 @@ class DeskKeeper:
         origin = Origin(f"flatten:{request.id}", 0, self._asked)
         count = await self._desk.flatten(request.by, origin)
         working = len(self._desk.orders.working)
-        return f"{count} positions are being closed, {working} orders wait for their next price"
+        return f"positions being closed: {count}; orders that wait for their next price: {working}"

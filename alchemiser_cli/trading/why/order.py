@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from alchemiser_cli.clock import NS_PER_SECOND
 from alchemiser_cli.errors import OrderNotFoundError
@@ -176,6 +177,9 @@ def _story(key: str, records: Sequence[AuditRecord], position: int | None) -> Or
     first = next(iter(lines.values()))
     signal = _last(lines.values(), Signal, "SIGNAL")
     decision = _last(lines.values(), Decision, "TRADE_APPROVED", "TRADE_REJECTED")
+    if decision is not None:  # the line has the limits, its detail does not repeat them
+        judged = [one for one in lines.values() if one.event.startswith("TRADE_")]
+        decision = replace(decision, limits=next(reversed(judged)).limits)
     order = _last(lines.values(), Order, "ORDER_SUBMITTED")
     updates = _all(lines.values(), OrderUpdate, "ORDER_CLOSED", "ORDER_REJECTED")
     executions = _all(lines.values(), Execution, "EXECUTED")

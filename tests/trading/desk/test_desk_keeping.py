@@ -55,7 +55,7 @@ async def test_a_request_to_flatten_is_done_and_answered(floor, tick, script, ke
             assert _ask(run, clock, "flatten") is None
             await keeper.look()
             (answer,) = desk_status(run, "paper")[0].handled.values()
-            assert answer.startswith("1 positions are being closed")
+            assert answer.startswith("positions being closed: 1")
             await keeper.look()
         assert len(floor.records("FLATTEN_REQUESTED")) == 1
         await floor.feed(desk, tick(3))
