@@ -43,6 +43,7 @@ COMMANDS = {
     "health": (_UNDERSTAND, "Say how the running system is."),
     "bench": (_UNDERSTAND, "Measure what the system promises, on this machine."),
     "errors": (_UNDERSTAND, "Show what went wrong, what it means, and what helped."),
+    "notify": (_UNDERSTAND, "Tell people of incidents, and show what they were told."),
 }
 
 

@@ -33,7 +33,7 @@ __all__ = ["main", "measure"]
 
 APPEND_MICROSECONDS = 20.0
 BATCH = 1_000
-KEY = b"0123456789abcdef0123456789abcdef"
+KEY = b"0123456789abcdef0123456789abcdef"  # pragma: allowlist secret
 DAYS = 20
 
 NAMES = (

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from alchemiser_cli.commands.errors_forecast import WindowOption, window_minutes
 from alchemiser_cli.commands.invocation import Invocation
 from alchemiser_cli.commands.options import OutputOption
 from alchemiser_cli.render.output import show
@@ -39,6 +40,24 @@ def templates(
 
     invocation: Invocation = context.obj
     show(template_score_view(score_templates(file, invocation.clock)), output)
+
+
+@app.command(epilog="Examples: `alchemiser bench forecast events.csv`, `... --window 1d`.")
+def forecast(
+    file: Annotated[
+        Path, typer.Argument(help="CSV file of events with the columns time and code.")
+    ],
+    window: WindowOption = "1h",
+    output: OutputOption = None,
+) -> None:
+    """Replay the events of a file, and say how well each could have been forecast."""
+    from alchemiser_cli.errors.forecast import score_file
+    from alchemiser_cli.render.bench_forecast import file_score_view
+
+    minutes = window_minutes(window)
+    with progress_status("replaying"):
+        score = score_file(file, window_minutes=minutes)
+    show(file_score_view(score), output)
 
 
 @app.command(epilog="Example: `alchemiser bench errors -o json`.")

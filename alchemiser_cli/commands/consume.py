@@ -77,6 +77,7 @@ def consume(
     invocation: Invocation = context.obj
     limits = ConsumeLimits(start_position(start), max_messages, until_idle)
     settings = invocation.start_logs()
+    invocation.start_heartbeat(lasting=True)
     if group is not None:
         settings = settings.with_consumer_group(group)
     topic = topic or settings.topics.ticks
@@ -99,6 +100,7 @@ def consume(
                 metrics,
             )
         )
+        stack.enter_context(invocation.alerting(telemetry))
         draw = stack.enter_context(
             consuming(clock, settings.consumer.group, topic, visible=not print_ticks)
         )

@@ -1,17 +1,20 @@
 """``alchemiser errors``: what went wrong, what it means, and what was done about it."""
 
 import getpass
+import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from alchemiser_cli.clock import NS_PER_SECOND
+from alchemiser_cli.commands import errors_forecast, errors_patterns
 from alchemiser_cli.commands.invocation import Invocation
 from alchemiser_cli.commands.options import OutputOption
 from alchemiser_cli.commands.parsing import since_ns
-from alchemiser_cli.errors import error_codes
+from alchemiser_cli.errors import UsageError, error_codes
 from alchemiser_cli.errors import runbook as find_runbook
-from alchemiser_cli.render.errors import codes_view, runbook_view
+from alchemiser_cli.render.errors import codes_view, exported_view, runbook_view
 from alchemiser_cli.render.output import show as show_view
 
 __all__ = ["app"]
@@ -129,9 +132,45 @@ def runbook(
     code: Annotated[
         str, typer.Argument(help="Error code, as an error shows it.", autocompletion=_codes)
     ],
+    export: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write it as Markdown to this new file; `-` is standard output."
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file of --export where there is one.")
+    ] = False,
     output: OutputOption = None,
 ) -> None:
     """Show what to do about an error code, and what the journal knows of it."""
     found = find_runbook(code)
     invocation: Invocation = context.obj
-    show_view(runbook_view(found, invocation.code_history(code)), output)
+    history = invocation.code_history(code)
+    if export is None:
+        show_view(runbook_view(found, history), output)
+        return
+    from alchemiser_cli.render.runbook_markdown import runbook_markdown
+
+    text = runbook_markdown(found, history, invocation.clock.now_ns())
+    if export == "-":
+        typer.echo(text, nl=False)
+        return
+    from alchemiser_cli.health.report_file import write_report
+
+    write_report(_to_write(Path(export), replace=force), text)
+    show_view(exported_view(code, Path(export)), output)
+
+
+def _to_write(file: Path, *, replace: bool) -> Path:
+    if replace or not os.path.lexists(file):
+        return file
+    raise UsageError(
+        f"{file} exists already",
+        why="A page that somebody may have edited is not replaced unasked.",
+        next_step="Choose another file, or give --force to replace this one.",
+    )
+
+
+app.add_typer(errors_patterns.app)
+app.add_typer(errors_forecast.app)

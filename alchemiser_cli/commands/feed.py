@@ -73,6 +73,7 @@ def run(
     """
     invocation: Invocation = context.obj
     settings = invocation.start_logs()
+    invocation.start_heartbeat(lasting=True)
     wanted = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()]
     plan = plan_feed(settings, name, wanted)
 
@@ -92,6 +93,7 @@ def run(
                 settings, clock, lambda: feed_readiness(feed), invocation.journal.capture, metrics
             )
         )
+        stack.enter_context(invocation.alerting(telemetry))
         feed = FeedClient(
             plan.name, plan.venue, plan.settings, clock, telemetry=telemetry, on_error=journalled
         )

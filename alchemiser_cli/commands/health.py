@@ -131,12 +131,16 @@ def serve(context: typer.Context, output: OutputOption = None) -> None:
     """Serve /healthz, /readyz and /metrics over HTTP, until interrupted.
 
     Address and port are those of the settings (health.host, health.port). Beyond loopback only
-    with a token, which everything but /healthz then asks for.
+    with a token, which everything but /healthz then asks for. With a lasting signing key, also
+    /ack/TOKEN, the links of messages.
     """
     from alchemiser_cli.commands.signals import stop_on_signal
     from alchemiser_cli.errors.journal.once import record_once
     from alchemiser_cli.health.serve import serve_health
     from alchemiser_cli.health.status import health_status
+    from alchemiser_cli.notifications.acknowledging import Acknowledger, acknowledging_key
+    from alchemiser_cli.notifications.incidents import IncidentStore
+    from alchemiser_cli.notifications.policies import Policies
     from alchemiser_cli.render.health import serving_view
     from alchemiser_cli.settings import Environment
     from alchemiser_cli.telemetry import open_system_telemetry
@@ -162,6 +166,10 @@ def serve(context: typer.Context, output: OutputOption = None) -> None:
             run_id=invocation.run_id,
         ).id
 
+    key = acknowledging_key(invocation.resolved)
+    # To find and to acknowledge chooses no policy.
+    incidents = IncidentStore(invocation.state, settings.alerts, invocation.clock, Policies(()))
+    acknowledger = None if key is None else Acknowledger(incidents, key, invocation.clock)
     with (
         stop_on_signal() as stop,
         serve_health(
@@ -170,6 +178,7 @@ def serve(context: typer.Context, output: OutputOption = None) -> None:
             capture,
             telemetry.registry,
             production=settings.environment is Environment.PRODUCTION,
+            acknowledger=acknowledger,
         ) as address,
     ):
         show(serving_view(address.url), output)

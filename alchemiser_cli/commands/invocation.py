@@ -3,12 +3,13 @@
 import logging
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from alchemiser_cli.clock import Clock, SystemClock, iso_from_ns
+from alchemiser_cli.exits import ExitCode
 
 if TYPE_CHECKING:
     from alchemiser_cli.errors import AlchemiserError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from alchemiser_cli.settings import Settings
     from alchemiser_cli.settings.resolve import Request, Resolved
     from alchemiser_cli.state import StateDatabase
+    from alchemiser_cli.telemetry import Telemetry
 
 __all__ = ["Invocation"]
 
@@ -42,13 +44,15 @@ class Invocation:
         self._assignments: tuple[str, ...] = ()
         self._stack = ExitStack()
         self._logging = False
+        self._exit_code = 0
 
     def __enter__(self) -> Self:
         """Begin the run."""
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         """Flush and release everything that was opened."""
+        self._exit_code = _exit_code(error)
         self._stack.close()
 
     def configure(
@@ -147,9 +151,40 @@ class Invocation:
         from alchemiser_cli.errors.journal.history import code_history
 
         try:
-            return code_history(self.journal_store, code)
+            return code_history(self.journal_store, code, self.clock.now_ns())
         except AlchemiserError as trouble:
             return trouble
+
+    def start_heartbeat(self, *, lasting: bool) -> None:
+        """Ping the URL of the settings, if there is one: now, at the end with the exit code.
+
+        A ``lasting`` command also pings while it runs.
+        """
+        if self.settings.heartbeat.url is None:
+            return
+        from alchemiser_cli.notifications.heartbeat import Heartbeat
+
+        beat = Heartbeat(self.settings.heartbeat, lasting=lasting, name=self.command).start()
+        self._stack.callback(lambda: beat.end(self._exit_code))
+
+    def alerting(self, telemetry: "Telemetry") -> AbstractContextManager[None]:
+        """Return a block beside which people are told of incidents, where a channel is enabled.
+
+        Raises:
+            EscalationMalformedError: ``escalation-malformed``, as the block begins.
+        """
+        channels = self.settings.notifications.values()
+        if not any(one.enabled and one.url is not None for one in channels):
+            return nullcontext()
+        from alchemiser_cli.pipeline.alerting import alerting
+
+        return alerting(
+            self.resolved,
+            self.state,
+            self.clock,
+            telemetry=telemetry,
+            on_failure=self.journal.capture,
+        )
 
     def start_logs(self) -> "Settings":
         """Make the home, send log records to its files until the end, and return the settings.
@@ -178,3 +213,12 @@ class Invocation:
                 )
             )
         return settings
+
+
+def _exit_code(error: BaseException | None) -> int:
+    """Return what the process will end with: a command line ends by SystemExit."""
+    if error is None:
+        return ExitCode.OK
+    if isinstance(error, SystemExit):
+        return int(error.code or 0) if isinstance(error.code, int | None) else ExitCode.FAILED
+    return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.INTERNAL

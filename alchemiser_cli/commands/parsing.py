@@ -10,7 +10,7 @@ from alchemiser_cli.errors import UsageError
 if TYPE_CHECKING:
     from alchemiser_cli.streaming import Start
 
-__all__ = ["column_mapping", "moment_ns", "replay_speed", "since_ns", "start_position"]
+__all__ = ["column_mapping", "moment_ns", "replay_speed", "since_ns", "start_position", "until_ns"]
 
 _NAMED_POSITIONS = ("earliest", "latest", "committed")
 _AGE = re.compile(r"^(\d+)(s|m|h|d)$")
@@ -25,6 +25,17 @@ def since_ns(text: str, now_ns: int) -> int:
     """
     if match := _AGE.match(text):
         return now_ns - int(match[1]) * _AGE_UNITS_S[match[2]] * NS_PER_SECOND
+    return moment_ns(text)
+
+
+def until_ns(text: str, now_ns: int) -> int:
+    """Read a time from now on, such as 30m, 2h or 7d, or an ISO 8601 time.
+
+    Raises:
+        UsageError: ``usage``.
+    """
+    if match := _AGE.match(text):
+        return now_ns + int(match[1]) * _AGE_UNITS_S[match[2]] * NS_PER_SECOND
     return moment_ns(text)
 
 

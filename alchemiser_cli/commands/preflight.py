@@ -82,6 +82,7 @@ def preflight(
         return
     with suppress(HomeNotWritableError):  # one of the checks says so
         invocation.start_logs()
+    invocation.start_heartbeat(lasting=False)
     with progress_status("checking", visible=output is not ReportFormat.JSON) as status:
         report = run_preflight(
             setup, checks, wait_s=wait, on_result=lambda result: status(result.name)

@@ -108,6 +108,7 @@ def run(
 
     invocation: Invocation = context.obj
     settings = invocation.start_logs()
+    invocation.start_heartbeat(lasting=dataset is None)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signal())
         if dataset is not None or symbol or start or end or limit:

@@ -71,6 +71,8 @@ def trade_on_ticks(
         )
     )
 
+    stack.enter_context(invocation.alerting(telemetry))
+
     def seen(snapshot: ConsumerSnapshot) -> None:
         last[0] = snapshot
 

@@ -90,6 +90,7 @@ def td3(
 
     invocation: Invocation = context.obj
     settings = invocation.start_logs()
+    invocation.start_heartbeat(lasting=False)
     if resume is None:
         request = request_of(
             settings,

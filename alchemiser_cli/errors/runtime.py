@@ -12,6 +12,7 @@ __all__ = [
     "CriticalChannelMissingError",
     "ErrorNotFoundError",
     "FileLimitLowError",
+    "IncidentNotFoundError",
     "InternalError",
     "LibrdkafkaOldError",
     "PackagesIncompatibleError",
@@ -20,6 +21,7 @@ __all__ = [
     "PythonVersionError",
     "RunbookNotFoundError",
     "RuntimeConditionError",
+    "SilenceNotFoundError",
     "TrackingUnreachableError",
     "UsageError",
     "VirtualEnvironmentError",
@@ -126,6 +128,22 @@ class ErrorNotFoundError(RuntimeConditionError):
     """No error in the journal, or more than one, has an id that begins so."""
 
     code = "error-not-found"
+    severity = Severity.LOW
+    exit_code = ExitCode.NOT_FOUND
+
+
+class SilenceNotFoundError(RuntimeConditionError):
+    """No silence, or more than one, has an id that begins so."""
+
+    code = "silence-not-found"
+    severity = Severity.LOW
+    exit_code = ExitCode.NOT_FOUND
+
+
+class IncidentNotFoundError(RuntimeConditionError):
+    """No incident, or more than one, has an id that begins so."""
+
+    code = "incident-not-found"
     severity = Severity.LOW
     exit_code = ExitCode.NOT_FOUND
 

@@ -7,7 +7,10 @@ from alchemiser_cli.errors.base import AlchemiserError, RetrySafety, Severity
 from alchemiser_cli.exits import ExitCode
 
 __all__ = [
+    "AcknowledgementInvalidError",
+    "ChannelNotFoundError",
     "CircuitOpenError",
+    "EscalationMalformedError",
     "LoggingError",
     "NotificationError",
     "ObjectStoreError",
@@ -61,6 +64,29 @@ class NotificationError(AlchemiserError):
     code = "notification-failed"
     recoverable = True
     retry_safety = RetrySafety.SAFE
+
+
+class EscalationMalformedError(AlchemiserError):
+    """The escalation policies cannot be read, or do not say who is told of what."""
+
+    code = "escalation-malformed"
+    exit_code = ExitCode.CONFIG
+
+
+class AcknowledgementInvalidError(AlchemiserError):
+    """A link that acknowledges an incident is not one of ours, or has expired."""
+
+    code = "acknowledgement-invalid"
+    severity = Severity.LOW
+    exit_code = ExitCode.REFUSED
+
+
+class ChannelNotFoundError(AlchemiserError):
+    """No channel of the settings has this name."""
+
+    code = "channel-not-found"
+    severity = Severity.LOW
+    exit_code = ExitCode.NOT_FOUND
 
 
 class ObjectStoreError(AlchemiserError):

@@ -14,6 +14,7 @@ from alchemiser_cli.errors import (
     error_class,
 )
 from alchemiser_cli.health.feeds import Feed, feeds
+from alchemiser_cli.health.notifications import notification_checks
 from alchemiser_cli.health.readings import breakers
 from alchemiser_cli.health.spill import spilled
 from alchemiser_cli.health.strategies import readiness
@@ -84,6 +85,7 @@ def checks(surroundings: Surroundings) -> list[Check]:
             lambda: _strategies_loaded(surroundings),
         ),
         *trading_checks(surroundings, answers, limit_s),
+        *notification_checks(surroundings, answers, limit_s),
         *shm.checks(Setup(surroundings.resolved, surroundings.clock)),
     ]
 

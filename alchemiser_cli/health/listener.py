@@ -19,7 +19,7 @@ import msgspec
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
 
-__all__ = ["Answer", "Limits", "Listener", "Request", "refusal"]
+__all__ = ["Answer", "Limits", "Listener", "Request", "only_get_and_head", "refusal"]
 
 _LINGER_S = 1.0
 _LINGER_BYTES = 64 * 1024
@@ -41,11 +41,12 @@ class Limits:
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What of a GET or HEAD matters; the headers are empty where the client sent none."""
+    """What of a GET, HEAD or POST matters; the headers are empty where the client sent none."""
 
     path: str
     authorization: str
     accept: str
+    method: str = "GET"
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -62,6 +63,12 @@ def refusal(status: HTTPStatus, message: str, **headers: str) -> Answer:
     body = msgspec.json.encode({"error": {"status": status.value, "message": message}})
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     return Answer(status, body, headers=named)
+
+
+def only_get_and_head() -> Answer:
+    """Return the answer to a method that a page does not know."""
+    not_allowed = HTTPStatus.METHOD_NOT_ALLOWED
+    return refusal(not_allowed, "only GET and HEAD are answered here", Allow="GET, HEAD")
 
 
 class Listener(TCPServer):
@@ -211,10 +218,11 @@ class _Connection(BaseHTTPRequestHandler):
             self.path.partition("?")[0],
             self.headers.get("Authorization", ""),
             self.headers.get("Accept", ""),
+            self.command,
         )
         self._send(self.server.answer(request))
 
-    do_HEAD = do_GET  # noqa: N815  the name that http.server looks for
+    do_HEAD = do_POST = do_GET  # noqa: N815  the names that http.server looks for
 
     def send_error(
         self,
@@ -225,8 +233,7 @@ class _Connection(BaseHTTPRequestHandler):
         """Answer what http.server itself refuses in JSON, and without repeating the request."""
         status = HTTPStatus(code)
         if status is HTTPStatus.NOT_IMPLEMENTED:  # so it calls a method without a do_ function
-            allowed = HTTPStatus.METHOD_NOT_ALLOWED
-            self._send(refusal(allowed, "only GET and HEAD are answered here", Allow="GET, HEAD"))
+            self._send(only_get_and_head())
         else:
             del message
             self._send(refusal(status, status.phrase))

@@ -1,4 +1,4 @@
-"""The HTTP server of `health serve`: /healthz, /readyz and /metrics."""
+"""The HTTP server of `health serve`: /healthz, /readyz, /metrics, and links that acknowledge."""
 
 import errno
 import hmac
@@ -21,7 +21,17 @@ from alchemiser_cli.errors import (
     ProductionPolicyError,
     SettingInvalidError,
 )
-from alchemiser_cli.health.listener import Answer, Limits, Listener, Request, refusal
+from alchemiser_cli.health.ack_pages import AckPages
+from alchemiser_cli.health.listener import (
+    Answer,
+    Limits,
+    Listener,
+    Request,
+    only_get_and_head,
+    refusal,
+)
+from alchemiser_cli.notifications.acknowledging import PATH as ACK_PATH
+from alchemiser_cli.notifications.acknowledging import Acknowledger
 from alchemiser_cli.settings import HealthSettings
 from alchemiser_cli.settings.policy import HEALTH_TOKEN_LENGTH
 from alchemiser_cli.telemetry import negotiated
@@ -74,6 +84,7 @@ def serve_health(
     registry: "Collector",
     *,
     production: bool,
+    acknowledger: Acknowledger | None = None,
     limits: Limits = _LIMITS,
     clock: Clock = _CLOCK,
 ) -> Iterator[HealthAddress]:
@@ -85,6 +96,10 @@ def serve_health(
     exception is given to ``capture``, which returns its error id, and answered with 500 and
     that id, outside production with its traceback too.
 
+    ``/ack/TOKEN`` shows an incident, and acknowledges it by its button (POST). The token, which
+    the ``acknowledger`` verifies, stands in for the bearer token on this path alone. Without an
+    acknowledger there is no such page.
+
     Raises:
         CredentialsMissingError: ``credentials-missing``, beyond loopback without a token.
         ProductionPolicyError: ``production-policy``, in production with a short one.
@@ -92,7 +107,9 @@ def serve_health(
         SettingInvalidError: ``setting-invalid``, for an address that cannot be listened on.
     """
     _refuse_open_doors(settings, production=production)
-    site = _Site(settings, status, capture, registry, production=production, limits=limits)
+    site = _Site(
+        settings, status, capture, registry, acknowledger, production=production, limits=limits
+    )
     try:
         listener = Listener(
             (settings.host, settings.port),
@@ -170,7 +187,7 @@ class _Snapshot:
 
 
 class _Site:
-    """The three pages, whatever carries them."""
+    """The pages, whatever carries them."""
 
     def __init__(
         self,
@@ -178,6 +195,7 @@ class _Site:
         status: Callable[[], HealthStatus],
         capture: Callable[[BaseException], str],
         registry: "Collector",
+        acknowledger: Acknowledger | None,
         *,
         production: bool,
         limits: Limits,
@@ -189,9 +207,24 @@ class _Site:
         self._answer_s = limits.answer_s
         self._readiness = _Flight(self._look, "status")
         self._metrics = _Flight(lambda: _Snapshot(registry), "metrics")
+        self._acknowledging = AckPages(acknowledger, self.captured)
 
     def answer(self, request: Request) -> Answer:
         """Return the page at the request's path; nothing that goes wrong leaves this."""
+        if request.path.startswith(ACK_PATH):
+            return self._acknowledging.answer(request)
+        if request.method == "POST":
+            return only_get_and_head()
+        return self._open_page(request)
+
+    def captured(self, error: BaseException) -> str:
+        """Return the error's id in the journal; a journal that fails costs the id alone."""
+        try:
+            return self._capture(error)
+        except BaseException:  # noqa: BLE001  the answer matters more than its id
+            return _NOT_RECORDED
+
+    def _open_page(self, request: Request) -> Answer:
         if request.path == "/healthz":
             return Answer(HTTPStatus.OK, b'{"status":"alive"}')
         if not self._may_see(request.authorization):
@@ -208,13 +241,6 @@ class _Site:
             )
         except BaseException as error:  # noqa: BLE001  answered with its id
             return self._failed(error)
-
-    def captured(self, error: BaseException) -> str:
-        """Return the error's id in the journal; a journal that fails costs the id alone."""
-        try:
-            return self._capture(error)
-        except BaseException:  # noqa: BLE001  the answer matters more than its id
-            return _NOT_RECORDED
 
     def _page(self, request: Request) -> Answer:
         if request.path == "/readyz":

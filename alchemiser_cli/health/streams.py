@@ -8,11 +8,18 @@ import msgspec
 
 from alchemiser_cli.clock import Clock
 from alchemiser_cli.market.feeds import FeedClient, FeedCounts
+from alchemiser_cli.notifications.courier import Courier
 from alchemiser_cli.settings import Environment, Settings
 from alchemiser_cli.streaming import ConsumerSnapshot
 from alchemiser_cli.telemetry import SILENT, Telemetry
 
-__all__ = ["StreamReadiness", "consumer_readiness", "feed_readiness", "stream_telemetry"]
+__all__ = [
+    "StreamReadiness",
+    "consumer_readiness",
+    "courier_readiness",
+    "feed_readiness",
+    "stream_telemetry",
+]
 
 
 class StreamReadiness(msgspec.Struct, frozen=True):
@@ -41,6 +48,15 @@ def feed_readiness(feed: FeedClient) -> StreamReadiness:
     if feed.phase == "live":
         return StreamReadiness("healthy", "ticks come live", feed.counts)
     return StreamReadiness("degraded", f"the feed is {feed.phase}", feed.counts)
+
+
+def courier_readiness(courier: Courier | None) -> StreamReadiness:
+    """Tell how a courier is: degraded while a part of its passes cannot be done."""
+    if courier is None or courier.last is None:
+        return StreamReadiness("degraded", "it has made no pass yet", None)
+    if courier.last.troubles:
+        return StreamReadiness("degraded", "; ".join(courier.last.troubles), None)
+    return StreamReadiness("healthy", "it delivers", None)
 
 
 @contextmanager

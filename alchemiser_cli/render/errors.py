@@ -1,17 +1,29 @@
 """Error codes and runbooks."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from alchemiser_cli.clock import duration_text, iso_from_ns
 from alchemiser_cli.errors import AlchemiserError, CodeEntry, Runbook, Severity
 from alchemiser_cli.render.blocks import Block, Cell, TableBlock, TextBlock, View
+from alchemiser_cli.render.runbook_words import (
+    DRAFT_WORDS,
+    NEVER_SEEN,
+    REMEDY_COLUMNS,
+    SIMILAR_COLUMNS,
+    STEP_COLUMNS,
+    fact_rows,
+    remedy_rows,
+    similar_rows,
+    step_rows,
+    unread_words,
+)
 
 if TYPE_CHECKING:
     from alchemiser_cli.errors.journal.history import CodeHistory
 
-__all__ = ["codes_view", "runbook_view"]
+__all__ = ["codes_view", "exported_view", "runbook_view"]
 
 _STYLES = {
     Severity.LOW: "dim",
@@ -44,37 +56,33 @@ def runbook_view(runbook: Runbook, history: "CodeHistory | AlchemiserError") -> 
     document = {**msgspec.to_builtins(runbook.entry), "text": runbook.text}
     page = TextBlock(runbook.text, markdown=True)
     if isinstance(history, AlchemiserError):
-        note = f"The journal cannot be read now ({history.code}), so what it knows is missing."
-        return View({**document, "history": None}, [page, TextBlock(note, style="yellow")])
+        note = TextBlock(unread_words(history), style="yellow")
+        return View({**document, "history": None}, [page, note])
     return View(
         {**document, "history": msgspec.to_builtins(history)}, [page, *_history_blocks(history)]
     )
 
 
+def exported_view(code: str, file: Path) -> View:
+    """Return where a runbook was written."""
+    said = f"The runbook of {code} is in {file}; only you may read it."
+    return View({"code": code, "file": str(file)}, [TextBlock(said, style="green")])
+
+
 def _history_blocks(history: "CodeHistory") -> list[Block]:
-    if not history.count:
-        return [TextBlock("The journal has never seen it.", style="dim")]
-    facts = [
-        ("seen", f"{history.count:,} (of these on purpose: {history.injected:,})"),
-        ("first", _moment(history.first_seen_ns)),
-        ("last", _moment(history.last_seen_ns)),
-        ("last drilled", _moment(history.last_drilled_ns)),
-        ("not resolved", f"{history.open_groups:,} of its groups"),
-    ]
-    blocks: list[Block] = [TableBlock(("the journal knows", ""), facts)]
+    blocks: list[Block] = [TextBlock(NEVER_SEEN, style="dim")]
+    if history.count:
+        blocks = [TableBlock(("the journal knows", ""), fact_rows(history))]
     if history.resolutions:
-        rows = [
-            (
-                one.text,
-                f"{one.worked} of {one.tried}",
-                "-" if one.median_seconds is None else duration_text(one.median_seconds),
-                _moment(one.last_at_ns),
-            )
-            for one in history.resolutions
+        rows: list[list[Cell | str]] = [
+            [Cell(row[0], "dim" if one.stale or not one.worked else ""), *row[1:]]
+            for one, row in zip(history.resolutions, remedy_rows(history), strict=True)
         ]
-        blocks.append(TableBlock(("what helped", "worked", "median", "last"), rows))
+        blocks.append(TableBlock(REMEDY_COLUMNS, rows))
+    if history.draft:
+        blocks += [
+            TextBlock(DRAFT_WORDS, style="yellow"),
+            TableBlock(STEP_COLUMNS, step_rows(history.draft)),
+            TableBlock(SIMILAR_COLUMNS, similar_rows(history.draft)),
+        ]
     return blocks
-
-
-def _moment(at_ns: int | None) -> str:
-    return "never" if at_ns is None else iso_from_ns(at_ns)[:19] + "Z"

@@ -2,6 +2,7 @@
 
 from alchemiser_cli.settings.model import Settings
 from alchemiser_cli.settings.sections import (
+    AlertSettings,
     BrokerAccount,
     BucketSettings,
     ConsumerSettings,
@@ -9,6 +10,7 @@ from alchemiser_cli.settings.sections import (
     Environment,
     FeedSettings,
     HealthSettings,
+    HeartbeatSettings,
     KafkaSettings,
     LogSettings,
     MarketSettings,
@@ -35,6 +37,7 @@ from alchemiser_cli.settings.trading import (
 )
 
 __all__ = [
+    "AlertSettings",
     "AuditSettings",
     "BrokerAccount",
     "BucketSettings",
@@ -43,6 +46,7 @@ __all__ = [
     "Environment",
     "FeedSettings",
     "HealthSettings",
+    "HeartbeatSettings",
     "KafkaSettings",
     "LogSettings",
     "MarketSettings",

@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     paper: trading_sections.PaperSettings = trading_sections.PaperSettings()
     audit: trading_sections.AuditSettings = trading_sections.AuditSettings()
     preflight: sections.PreflightSettings = sections.PreflightSettings()
+    alerts: sections.AlertSettings = sections.AlertSettings()
+    heartbeat: sections.HeartbeatSettings = sections.HeartbeatSettings()
     signing: sections.SigningSettings = sections.SigningSettings()
     telemetry: sections.TelemetrySettings = sections.TelemetrySettings()
     health: sections.HealthSettings = sections.HealthSettings()

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from alchemiser_cli.settings.urls import bootstrap_servers, registry_url, state_url, tracking_url
 
 __all__ = [
+    "AlertSettings",
     "BrokerAccount",
     "BucketSettings",
     "ConsumerSettings",
@@ -21,6 +22,7 @@ __all__ = [
     "Environment",
     "FeedSettings",
     "HealthSettings",
+    "HeartbeatSettings",
     "KafkaSettings",
     "LogSettings",
     "MarketSettings",
@@ -408,9 +410,74 @@ class NotificationChannel(Section):
 
     enabled: bool = Field(True, description="Whether messages go there.")
     url: SecretStr | None = Field(None, description="Apprise URL of the channel.")
-    severities: tuple[Literal["low", "medium", "high", "critical"], ...] = Field(
-        ("high", "critical"), description="Severities that it takes."
+    severities: Annotated[
+        tuple[Literal["low", "medium", "high", "critical"], ...], BeforeValidator(_split_names)
+    ] = Field(("high", "critical"), description="Severities that it takes.")
+
+
+class AlertSettings(Section):
+    """When people are told, how often at most, and when it is over."""
+
+    severity: Literal["low", "medium", "high", "critical"] = Field(
+        "high", description="Least severity of an error that people are told of."
     )
+    hold_down_s: float = Field(
+        30.0,
+        ge=0,
+        description="How long a trouble lasts before anybody is told; not for criticals.",
+    )
+    keep_firing_s: float = Field(
+        300.0, ge=0, description="How long a trouble must be quiet before it counts as over."
+    )
+    group_wait_s: float = Field(
+        10.0, ge=0, description="How long related troubles are gathered; not for criticals."
+    )
+    critical_limit: int = Field(5, ge=1, description="Most critical messages of one code.")
+    critical_window_s: Seconds = Field(300.0, description="The time that critical_limit is for.")
+    error_limit: int = Field(10, ge=1, description="Most messages of high severity of one code.")
+    error_window_s: Seconds = Field(900.0, description="The time that error_limit is for.")
+    warning_limit: int = Field(20, ge=1, description="Most messages of lower severity of one code.")
+    warning_window_s: Seconds = Field(3_600.0, description="The time that warning_limit is for.")
+    recipient_limit: int = Field(30, ge=1, description="Most messages through one channel.")
+    recipient_reserved: int = Field(
+        10, ge=0, description="How many of recipient_limit only criticals may use."
+    )
+    recipient_window_s: Seconds = Field(
+        3_600.0, description="The time that recipient_limit is for."
+    )
+    digest_every_s: Seconds = Field(
+        900.0, description="Time after which held messages are told of in one digest."
+    )
+    attempts: int = Field(30, ge=1, description="Most attempts to send one message.")
+    max_backoff_s: Seconds = Field(300.0, description="Longest wait between two attempts.")
+    timeout_s: Seconds = Field(10.0, description="Longest wait for a channel's answer.")
+    proof_max_age_s: Seconds = Field(
+        604_800.0, description="Age of a channel's last success at which health warns."
+    )
+    exposure_raises: float = Field(
+        0.0,
+        ge=0,
+        description="Open exposure, as a share of equity, from which troubles of trading count one "
+        "severity higher; 0: never.",
+    )
+
+
+def _http_url(url: SecretStr | None) -> SecretStr | None:
+    if url is not None and not url.get_secret_value().startswith(("https://", "http://")):
+        raise PydanticCustomError("url", "a URL that is pinged begins with https:// or http://", {})
+    return url
+
+
+class HeartbeatSettings(Section):
+    """The dead man's switch: a URL that is pinged while all goes well (Healthchecks protocol)."""
+
+    url: Annotated[SecretStr | None, AfterValidator(_http_url)] = Field(
+        None, description="URL to ping at start, now and again, and at the end; unset: none."
+    )
+    interval_s: Seconds = Field(
+        60.0, description="Time between the pings of a long-running command."
+    )
+    timeout_s: Seconds = Field(5.0, description="Longest wait for its answer.")
 
 
 class SigningSettings(Section):
@@ -458,6 +525,9 @@ class BucketSettings(Section):
     ml_inference_latency_seconds: Buckets = Field(
         (), description="Buckets of the time that a strategy with a model takes for a signal."
     )
+    notification_delay_seconds: Buckets = Field(
+        (), description="Buckets of the time from an incident's beginning to its first message."
+    )
 
 
 def _traces_url(url: str | None) -> str | None:
@@ -491,6 +561,27 @@ class TelemetrySettings(Section):
     )
 
 
+def _public_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # checked only when it is read
+    except ValueError:
+        raise PydanticCustomError("public_url", "the URL for links cannot be read", {}) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable():
+        raise PydanticCustomError("public_url", "links lead to http(s)://HOST, with a path", {})
+    if (
+        parts.username
+        or parts.password
+        or parts.query
+        or parts.fragment
+        or set(url) & set(" <>\"'")
+    ):
+        raise PydanticCustomError("public_url", "links lead to http(s)://HOST/PATH alone", {})
+    return url
+
+
 class HealthSettings(Section):
     """The HTTP server of `health serve`."""
 
@@ -503,9 +594,24 @@ class HealthSettings(Section):
     token: SecretStr | None = Field(
         None, description="Bearer token that everything but /healthz asks for."
     )
+    public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
+        None,
+        description="http(s)://HOST under which others reach it, for the links in messages; "
+        "unset: its own address.",
+    )
     max_silence_s: Seconds = Field(
         60.0, description="How long a connected feed may bring nothing new in market hours."
     )
+
+    @property
+    def base_url(self) -> str | None:
+        """The beginning of links to its pages; None where nobody knows it."""
+        if self.public_url is not None:
+            return self.public_url.rstrip("/")
+        if self.port == 0 or self.host in ("0.0.0.0", "::"):  # noqa: S104  no place to go to
+            return None
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def beyond_loopback(self) -> bool:

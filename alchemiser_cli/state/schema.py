@@ -22,21 +22,25 @@ from sqlalchemy import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "alert_cursor",
     "audit_anchor",
     "circuit_breaker",
+    "delivery",
     "error_group",
     "error_minute",
     "error_occurrence",
     "error_resolution",
+    "incident",
     "metadata",
     "progress",
     "redriven",
     "schema_version",
+    "silence",
     "strategy_status",
     "threshold_sample",
 ]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 metadata = MetaData()
 
@@ -197,4 +201,81 @@ audit_anchor = Table(
     Column("sequence", BigInteger, nullable=False),  # counted from 0
     Column("hash", String(64), nullable=False),  # hexadecimal
     Column("at_ns", BigInteger, nullable=False),  # when that line was written
+)
+
+# One row a fingerprint that ever fired. `policy` is the escalation policy it began with, as JSON.
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", String(32), primary_key=True),  # of this opening; a later one has another
+    Column("fingerprint", String(32), nullable=False),
+    Column("state", String(12), nullable=False),  # pending, firing, resolved
+    Column("kind", String(12), nullable=False),
+    Column("severity", String(8), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("component", String(64), nullable=False),
+    Column("grouping", String(96), nullable=False),
+    Column("alert", Text, nullable=False),  # JSON: the newest alert
+    Column("injected", Boolean, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("opened_ns", BigInteger, nullable=False),
+    Column("last_ns", BigInteger, nullable=False),  # of the newest firing alert
+    Column("clear_ns", BigInteger, nullable=True),  # when its source said that it is over
+    Column("resolved_ns", BigInteger, nullable=True),
+    Column("policy", Text, nullable=False),
+    Column("step", Integer, nullable=False),  # steps of the policy that were taken
+    Column("due_ns", BigInteger, nullable=True),  # when the next step or repeat is due
+    Column("acknowledged_ns", BigInteger, nullable=True),
+    Column("acknowledged_by", String(64), nullable=True),
+    Index("incident_by_state", "state", "due_ns"),
+    Index("incident_by_fingerprint", "fingerprint", "opened_ns"),
+)
+
+# What is to be sent through one channel: the ledger. Stored before it is sent.
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("incident", String(32), nullable=True),  # None: a digest, a test
+    Column("channel", String(64), nullable=False),
+    # alert, repeat, escalation, resolved, digest or test
+    Column("kind", String(12), nullable=False),
+    Column("severity", String(8), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    # queued, sending, sent, failed, held, digested or cancelled
+    Column("state", String(12), nullable=False),
+    Column("queued_ns", BigInteger, nullable=False),
+    Column("due_ns", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("leased_until_ns", BigInteger, nullable=True),  # who is sending it, until when
+    Column("sent_ns", BigInteger, nullable=True),
+    Column("error", Text, nullable=False),
+    Column("digest", String(32), nullable=True),  # the delivery that told of it in the end
+    Index("delivery_by_state", "state", "due_ns"),
+    Index("delivery_by_channel", "channel", "sent_ns"),
+    Index("delivery_by_incident", "incident"),
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("matcher", Text, nullable=False),  # JSON: code, component, severity, fingerprint
+    Column("until_ns", BigInteger, nullable=False),
+    Column("author", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("ended_ns", BigInteger, nullable=True),
+)
+
+# How far sources of alerts were read: journal.
+alert_cursor = Table(
+    "alert_cursor",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("position", Text, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
 )

@@ -25,6 +25,7 @@ __all__ = [
     "HEALTH_LEVELS",
     "HEALTH_STATUS",
     "HIT_RATIO",
+    "INCIDENTS_OPEN",
     "INFERENCES",
     "INFERENCE_SECONDS",
     "JOURNAL_DROPPED",
@@ -33,6 +34,10 @@ __all__ = [
     "METRICS",
     "MODEL_LOADS",
     "MODEL_LOAD_FAILURES",
+    "NOTIFICATIONS_FAILED",
+    "NOTIFICATIONS_HELD",
+    "NOTIFICATIONS_SENT",
+    "NOTIFICATION_DELAY_SECONDS",
     "PROCESSED",
     "QUARANTINED",
     "RECOVERIES",
@@ -425,6 +430,38 @@ CALIBRATION_ERROR = Metric(
     "Expected calibration error of the confidence of the last 500 closed trades that had one.",
     ("broker",),
 )
+NOTIFICATIONS_SENT = Metric(
+    "notifications_sent_total",
+    "counter",
+    "Messages that a channel took.",
+    ("channel", "kind"),
+)
+NOTIFICATIONS_FAILED = Metric(
+    "notifications_failed_total",
+    "counter",
+    "Messages that were given up, after every attempt or at an answer that is final.",
+    ("channel",),
+)
+NOTIFICATIONS_HELD = Metric(
+    "notifications_held_total",
+    "counter",
+    "Messages held back by a limit or a silence, which a digest tells of.",
+    ("channel",),
+)
+INCIDENTS_OPEN = Metric(
+    "incidents_open",
+    "gauge",
+    "Incidents that are not over, by severity.",
+    ("severity",),
+)
+NOTIFICATION_DELAY_SECONDS = Metric(
+    "notification_delay_seconds",
+    "histogram",
+    "Time from when an incident began until the first channel took its first message.",
+    # From a critical one at once to a low one whose policy waits, over a channel that was down.
+    buckets=(0.5, 1.0, 5.0, 15.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 14_400.0),
+    setting="notification_delay_seconds",
+)
 BUILD_INFO = Metric(
     "alchemiser_build_info",
     "gauge",
@@ -488,6 +525,11 @@ METRICS = (
     HIT_RATIO,
     SLIPPAGE,
     CALIBRATION_ERROR,
+    NOTIFICATIONS_SENT,
+    NOTIFICATIONS_FAILED,
+    NOTIFICATIONS_HELD,
+    INCIDENTS_OPEN,
+    NOTIFICATION_DELAY_SECONDS,
     BUILD_INFO,
 )
 

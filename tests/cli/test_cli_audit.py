@@ -14,7 +14,7 @@ from alchemiser_cli.state import StateDatabase
 from alchemiser_cli.trading.audit import AnchorStore, AuditEntry, AuditTrail
 from alchemiser_cli.trading.decisions import LimitReading
 
-KEY = "0123456789abcdef0123456789abcdef"
+KEY = "0123456789abcdef0123456789abcdef"  # pragma: allowlist secret
 HASH = re.compile(r"\b[0-9a-f]{64}\b")
 DAILY_LOSS = LimitReading("daily_loss", 0.0412, 0.03, passed=False)
 

@@ -32,7 +32,7 @@ def test_the_settings_that_were_chosen_stay(cli, monkeypatch):
     chosen = ("--set", "training.timesteps=16", "--set", "training.holdout=0.04")
     result = cli(*away, *chosen, "demo", "--train")
     assert result.exit_code == ExitCode.OK, result.stderr
-    assert re.search(r"^4\. train: ", result.stdout, re.MULTILINE)
+    assert re.search(r"^5\. train: ", result.stdout, re.MULTILINE)
     assert re.search(r"^steps +16 in ", result.stdout, re.MULTILINE)
     assert "Verdict: not promotable." in result.stdout
     assert re.search(r"alchemiser model inspect td3-\d{8}", result.stdout)

@@ -82,6 +82,10 @@ LABELS = {
     n.HIT_RATIO: {"broker": "paper"},
     n.SLIPPAGE: {"broker": "paper"},
     n.CALIBRATION_ERROR: {"broker": "paper"},
+    n.NOTIFICATIONS_SENT: {"channel": "mail", "kind": "alert"},
+    n.NOTIFICATIONS_FAILED: {"channel": "mail"},
+    n.NOTIFICATIONS_HELD: {"channel": "mail"},
+    n.INCIDENTS_OPEN: {"severity": "high"},
 }
 OF_THE_PROCESS = [metric for metric in METRICS if metric not in (n.BUILD_INFO, n.STATE_UP)]
 GROUP = {

@@ -32,7 +32,7 @@ from alchemiser_cli.trading.audit import (
 )
 from alchemiser_cli.trading.decisions import LimitReading
 
-KEY = b"0123456789abcdef0123456789abcdef"
+KEY = b"0123456789abcdef0123456789abcdef"  # pragma: allowlist secret
 DAY_S = 86_400
 
 

@@ -22,7 +22,7 @@ from alchemiser_cli.trading.audit import (
     verify_trail,
 )
 
-KEY = b"0123456789abcdef0123456789abcdef"
+KEY = b"0123456789abcdef0123456789abcdef"  # pragma: allowlist secret
 DAYS = ("2023-11-14", "2023-11-15", "2023-11-16")
 
 

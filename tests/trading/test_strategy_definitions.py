@@ -58,7 +58,13 @@ def test_no_path_leads_out_of_the_folders(name, tmp_path):
 def test_every_definition_is_listed_once(define, tmp_path):
     define(PLAIN)
     define(PLAIN, "breakout")
-    assert definition_names(tmp_path) == ["breakout", "mean_reversion", "mine", "momentum"]
+    assert definition_names(tmp_path) == [
+        "breakout",
+        "mean_reversion",
+        "mine",
+        "momentum",
+        "policy",
+    ]
 
 
 @pytest.mark.provokes("strategy-malformed")

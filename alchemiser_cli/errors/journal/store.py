@@ -5,7 +5,7 @@ hundred groups and minutes.
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -204,6 +204,16 @@ class JournalStore:
         within = _within(since_minute, until_minute)
         query = select(error_minute).where(*within).order_by(*error_minute.primary_key)
         return [MinuteCount(**row) for row in self._rows(query)]
+
+    def minutes_of(self, code: str, minutes: Collection[int]) -> list[MinuteCount]:
+        """Return the counts of one code in each of ``minutes`` (since 1970, UTC)."""
+        wanted = sorted(minutes)
+        found: list[MinuteCount] = []
+        for start in range(0, len(wanted), ROWS_AT_ONCE):
+            within = error_minute.c.minute.in_(wanted[start : start + ROWS_AT_ONCE])
+            query = select(error_minute).where(within, error_minute.c.code == code)
+            found += [MinuteCount(**row) for row in self._rows(query)]
+        return found
 
     def totals(self, since_minute: int, until_minute: int | None = None) -> list[ErrorTotal]:
         """Sum the counts of the span by code and component, the most frequent first."""

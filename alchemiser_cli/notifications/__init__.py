@@ -1,0 +1,1 @@
+"""Notifications: incidents, whom they are told and when, and the ledger of what was delivered."""
