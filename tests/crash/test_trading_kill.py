@@ -101,15 +101,15 @@ class Traders:
             assert self._running[name].poll() is None, f"{name} ended: {self.log(name)}"
             time.sleep(0.01)  # allow no-bare-sleep: polls with the deadline above
 
-    def stop(self):
-        """Ask everybody to end, and wait for that."""
-        for victim in self._running.values():
+    def stop(self, *names):
+        """Ask these to end, or everybody, and wait for that."""
+        ending = {name: self._running.pop(name) for name in names or tuple(self._running)}
+        for victim in ending.values():
             victim.terminate()
-        for name, victim in self._running.items():
+        for name, victim in ending.items():
             # One that was started just now has nothing to end yet, and dies of the signal.
             ended = victim.wait(PATIENCE_S)
             assert ended in (130, -signal.SIGTERM), f"{name}: {self.log(name)}"
-        self._running.clear()
 
     def end(self):
         for victim in self._running.values():
@@ -215,6 +215,13 @@ def worked_off(trading):
     )
 
 
+def wait_until_worked_off(trading):
+    """Wait until every service knows what the one before it did, or patience ends."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not worked_off(trading) and time.monotonic() < deadline:
+        time.sleep(0.5)  # allow no-bare-sleep: polls with the deadline above
+
+
 def once(ids):
     """Return ``ids`` as a set, after a look that each comes once."""
     twice = [name for name, count in Counter(ids).items() if count > 1]
@@ -270,9 +277,9 @@ def test_services_killed_at_random_moments_trade_nothing_twice_and_agree(tmp_pat
     with traders(tmp_path / "home", chance) as (trading, fed):
         with fed():
             kill_again_and_again(trading, SERVICES, KILLS - KILLS // 3, chance)
-        deadline = time.monotonic() + PATIENCE_S
-        while not worked_off(trading) and time.monotonic() < deadline:
-            time.sleep(0.5)  # allow no-bare-sleep: polls with the deadline above
+        wait_until_worked_off(trading)
+        trading.stop("strategy")  # it may have had ticks left, and so signals
+        wait_until_worked_off(trading)
         trading.stop()
         check_trails(trading)
         said, decided, ordered = (trading.records(name) for name in SERVICES)

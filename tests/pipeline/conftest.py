@@ -18,7 +18,7 @@ def clock():
 def shm_folder():
     """A folder of the test's own, in real shared memory where there is one."""
     root = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  as above
-    with tempfile.TemporaryDirectory(prefix="alchemiser-test-", dir=root) as folder:
+    with tempfile.TemporaryDirectory(prefix="test-alchemiser-", dir=root) as folder:
         yield Path(folder)
 
 

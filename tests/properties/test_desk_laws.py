@@ -128,7 +128,7 @@ def state_of(desk):
         "equal at the broker": (dict(paper.book.positions()), paper.book.cash),
         "working": [one.order_id for one in desk.orders.working],
         "working at the gate": gate.working,
-        "day": (gate.day.day, gate.day.start_equity),
+        "day": (gate.day.day, round(gate.day.start_equity, 6)),  # its last digits may be others
         "state": gate.trading_state,
         "kill switch": parts.kill_switch.active,
     }

@@ -24,7 +24,7 @@ class Quote(msgspec.Struct, frozen=True):
 @pytest.fixture
 def folder():
     root = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  a test's own folder
-    with tempfile.TemporaryDirectory(prefix="alchemiser-test-", dir=root) as folder:
+    with tempfile.TemporaryDirectory(prefix="test-alchemiser-", dir=root) as folder:
         yield Path(folder)
 
 
