@@ -18,6 +18,7 @@ from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.errors import TradingNotRunningError, TradingRunningError
 from alchemiser_cli.trading.book import AccountSnapshot
 from alchemiser_cli.trading.decisions import LimitReading
+from alchemiser_cli.trading.files import replace_file
 
 __all__ = [
     "DeskControl",
@@ -131,7 +132,7 @@ class DeskControl:
 
     def tell(self, status: DeskStatus) -> None:
         """Replace the status file."""
-        _replace(self._folder / f"{self._name}.json", msgspec.json.encode(status))
+        replace_file(self._folder / f"{self._name}.json", msgspec.json.encode(status))
 
     def requests(self) -> list[Request]:
         """Return what is asked, the oldest first; what cannot be read is removed."""
@@ -228,7 +229,7 @@ def _leave(folder: Path, name: str, kind: RequestKind, by: str, reason: str) -> 
     request = Request(secrets.token_hex(8), kind, by, reason)
     asked = folder / f"{name}.requests"
     asked.mkdir(mode=0o700, exist_ok=True)
-    _replace(asked / f"{request.id}.json", msgspec.json.encode(request))
+    replace_file(asked / f"{request.id}.json", msgspec.json.encode(request))
     return request
 
 
@@ -245,13 +246,3 @@ def _is_running(lock: Path) -> bool:
         return False
     finally:
         os.close(descriptor)
-
-
-def _replace(file: Path, content: bytes) -> None:
-    new = file.with_suffix(".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, content)
-    finally:
-        os.close(descriptor)
-    new.replace(file)

@@ -1,13 +1,13 @@
 """Records of trading runs: what a run was fed and configured with, so that it can be run again."""
 
 import difflib
-import os
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from alchemiser_cli.errors import TradingRunNotFoundError
+from alchemiser_cli.trading.files import replace_file
 
 __all__ = ["Fed", "RunRecord", "list_runs", "load_run", "save_run"]
 
@@ -51,15 +51,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 def save_run(folder: Path, record: RunRecord) -> None:
     """Write a record, which replaces an earlier one of the same run."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / f"{record.run_id}.json"
-    new = file.with_suffix(".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, msgspec.json.format(msgspec.json.encode(record), indent=2))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    new.replace(file)
+    content = msgspec.json.format(msgspec.json.encode(record), indent=2)
+    replace_file(folder / f"{record.run_id}.json", content, durable=True)
 
 
 def list_runs(folder: Path) -> list[RunRecord]:

@@ -15,6 +15,7 @@ from alchemiser_cli.pipeline.streams import ConsumeLimits, set_aside
 from alchemiser_cli.pipeline.trading.dataset import SECTIONS, result_of
 from alchemiser_cli.pipeline.trading.kinds import strategy_kinds
 from alchemiser_cli.pipeline.trading.starting import log_services
+from alchemiser_cli.pipeline.trading.warming import advance, warm_up
 from alchemiser_cli.pipeline.trading.watching import watching_stages
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.state import StateDatabase
@@ -26,7 +27,6 @@ from alchemiser_cli.streaming import (
     StopConsuming,
     ensure_topic,
     open_registry,
-    read_back,
 )
 from alchemiser_cli.telemetry import SILENT, Telemetry
 from alchemiser_cli.telemetry.tracing import NO_TRACING, Tracing
@@ -126,8 +126,7 @@ async def _trade(settings: Settings, cluster: Cluster, run: LiveRun, clock: Cloc
         folded = fold_trail(settings.audit_folder / run.broker)
         now = MarketClock() if run.market_time else clock
         parts, loaded = stack.enter_context(open_parts(settings, request, kill_switch, now))
-        if isinstance(now, MarketClock):
-            now.advance_to(parts.trail.head.at_ns)
+        advance(now, parts.trail.head.at_ns)
         desk = Desk(parts)
         await desk.open(folded)
         log_services("started", run.broker)
@@ -135,19 +134,7 @@ async def _trade(settings: Settings, cluster: Cluster, run: LiveRun, clock: Cloc
             closing(open_registry(settings.registry, settings.registry_url, clock))
         )
         ensure_topic(settings.kafka, settings.topics, cluster, run.topic)
-        for tick, _received in await asyncio.to_thread(
-            read_back,
-            settings.kafka,
-            cluster.bootstrap,
-            run.topic,
-            settings.consumer.group,
-            registry,
-            clock,
-            settings.trading.warm_up,
-        ):
-            if isinstance(now, MarketClock):
-                now.advance_to(tick.event_time_ns)
-            desk.warm(tick)
+        await warm_up(settings, cluster, run.topic, registry, clock, desk.warm, now)
         feeding = _Feeding(desk, now)
         aside = stack.enter_context(
             set_aside(settings, cluster, clock, run.topic, telemetry=run.telemetry)
@@ -210,8 +197,7 @@ class _Feeding:
         place, offset = received.partition, received.offset
         origin = Origin(received.topic, place, offset)
         async with self.lock:
-            if isinstance(self._now, MarketClock):
-                self._now.advance_to(tick.event_time_ns)
+            advance(self._now, tick.event_time_ns)
             try:
                 await self._desk.on_tick(tick, origin)
             except Exception as error:

@@ -19,6 +19,7 @@ from alchemiser_cli.pipeline.trading.live import (
 from alchemiser_cli.pipeline.trading.publishing import Publisher
 from alchemiser_cli.pipeline.trading.services import make_service
 from alchemiser_cli.pipeline.trading.serving import Serving
+from alchemiser_cli.pipeline.trading.warming import advance, warm_up
 from alchemiser_cli.pipeline.trading.watching import watching_stages
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.streaming import (
@@ -34,7 +35,6 @@ from alchemiser_cli.streaming import (
     TopicMap,
     ensure_topic,
     open_registry,
-    read_back,
 )
 from alchemiser_cli.trading.activity import Service as ServiceName
 from alchemiser_cli.trading.audit import AnchorStore
@@ -112,19 +112,8 @@ async def _run(
         )
         publisher = Publisher(producer, parts.trail, clock, service)
         made = make_service(service, parts, topics, publisher)
-        for tick, _received in await asyncio.to_thread(
-            read_back,
-            settings.kafka,
-            cluster.bootstrap,
-            run.topic,
-            settings.consumer.group,
-            registry,
-            clock,
-            settings.trading.warm_up,
-        ):
-            made.warm(tick)
-            _advance(now, tick.event_time_ns)
-        _advance(now, _newest_ns(folded))
+        await warm_up(settings, cluster, run.topic, registry, clock, made.warm, now)
+        advance(now, _newest_ns(folded))
         await made.open(folded)
         serving = Serving(made, parts, loaded, control, clock, service)
         _LOG.info("started", service=service, broker=run.broker, restored=folded.lines)
@@ -273,8 +262,3 @@ def _newest_ns(folded: Folded) -> int:
     signals, decisions = folded.signals[-1:], folded.decisions[-1:]
     times = [one.tick_time_ns for one in signals] + [one.decided_at_ns for one in decisions]
     return max([0, *times, *(one.at_ns for one in folded.executions[-1:])])
-
-
-def _advance(clock: Clock, at_ns: int) -> None:
-    if isinstance(clock, MarketClock):
-        clock.advance_to(at_ns)

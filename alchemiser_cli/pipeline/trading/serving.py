@@ -8,9 +8,10 @@ from alchemiser_cli.errors import AlchemiserError, MessageUndecodableError
 from alchemiser_cli.market import Tick
 from alchemiser_cli.market.envelope import EventEnvelope
 from alchemiser_cli.pipeline.trading.services import Service
+from alchemiser_cli.pipeline.trading.warming import advance
 from alchemiser_cli.streaming import EventCallback, Received, StopConsuming
 from alchemiser_cli.trading.control import DeskControl, DeskStatus
-from alchemiser_cli.trading.desk import DeskParts, MarketClock
+from alchemiser_cli.trading.desk import DeskParts
 from alchemiser_cli.trading.desk.status import status_of
 from alchemiser_cli.trading.signals import Origin
 from alchemiser_cli.trading.strategies import LoadedStrategies
@@ -86,8 +87,7 @@ class Serving:
         origin = Origin(received.topic, received.partition, received.offset)
 
         async def work() -> None:
-            if isinstance(self._parts.clock, MarketClock):
-                self._parts.clock.advance_to(tick.event_time_ns)
+            advance(self._parts.clock, tick.event_time_ns)
             await self.service.on_tick(tick, origin)
 
         await self._one(work)

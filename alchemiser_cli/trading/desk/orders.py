@@ -96,10 +96,6 @@ class OrderDesk:
                 self._trail.append(update_entry(order, ended))
                 self._on_update(order, ended)
 
-    def knows(self, order_id: str) -> bool:
-        """Tell whether an order of this id was ever put on record."""
-        return order_id in self._known
-
     async def submit(self, decision: Decision) -> Order | None:
         """Send the order of an approved decision; None where it was sent before.
 
