@@ -5,8 +5,9 @@ Nothing is made or changed by looking: the kill switch is read without attaching
 
 import msgspec
 
+from alchemiser_cli.checks import SkipCheck
 from alchemiser_cli.clock import NS_PER_SECOND
-from alchemiser_cli.errors import AlchemiserError
+from alchemiser_cli.errors import AlchemiserError, KillSwitchUnreadableError
 from alchemiser_cli.health.surroundings import Surroundings
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.trading.activity import StageSeen
@@ -18,7 +19,8 @@ from alchemiser_cli.trading.kill_switch.flag import RUNNING, Flag, FlagError, fl
 from alchemiser_cli.trading.kill_switch.record import KillSwitchRecord, read_record
 from alchemiser_cli.trading.validator import Finding, Rule, StageLook, examine
 
-__all__ = ["DayLoss", "Stages", "Switch", "day_losses", "kill_switch", "stages"]
+__all__ = ["DayLoss", "Stages", "Switch", "day_losses", "kill_switch"]
+__all__ += ["readable_switch", "stages"]
 
 # How long a process that ended without saying so is worth mentioning.
 REMEMBERED_S = 24 * 3_600.0
@@ -72,6 +74,25 @@ def kill_switch(settings: Settings) -> Switch | None:
     finally:
         flag.close()
     return _switch(record, active=stopped or (record is not None and record.state == "set"))
+
+
+def readable_switch(settings: Settings) -> str:
+    """Say where the kill switch was read, for a check.
+
+    Raises:
+        SkipCheck: Nothing has traded in this home.
+        KillSwitchUnreadableError: ``kill-switch-unreadable``.
+    """
+    switch = kill_switch(settings)
+    if switch is None:
+        raise SkipCheck("nothing has traded in this home")
+    if switch.fault:
+        raise KillSwitchUnreadableError(
+            "the kill switch cannot be read",
+            why=f"{switch.fault.rstrip('.')}. It counts as set: nothing is traded.",
+            next_step="Mend the file or the folder, then: alchemiser trade resume --reason WHY",
+        )
+    return "flag and file"
 
 
 def stages(surroundings: Surroundings) -> list[Stages]:

@@ -12,7 +12,7 @@ from alchemiser_cli.errors import (
     ValidationError,
 )
 from alchemiser_cli.health.surroundings import Surroundings
-from alchemiser_cli.health.trading import day_losses, kill_switch, stages
+from alchemiser_cli.health.trading import day_losses, kill_switch, readable_switch, stages
 from alchemiser_cli.trading.decisions import LimitReading
 from alchemiser_cli.trading.validator import Finding
 
@@ -29,7 +29,7 @@ def trading_checks(surroundings: Surroundings, answers: str, limit_s: float) -> 
             _READABLE,
             "trading",
             KillSwitchUnreadableError.code,
-            lambda: _switch_readable(surroundings),
+            lambda: readable_switch(surroundings.settings),
             timeout_s=limit_s,
         ),
         degrading(
@@ -50,19 +50,6 @@ def trading_checks(surroundings: Surroundings, answers: str, limit_s: float) -> 
             run=lambda: _losses_within(surroundings),
         ),
     ]
-
-
-def _switch_readable(surroundings: Surroundings) -> str:
-    switch = kill_switch(surroundings.settings)
-    if switch is None:
-        raise SkipCheck("nothing has traded in this home")
-    if switch.fault:
-        raise KillSwitchUnreadableError(
-            "the kill switch cannot be read",
-            why=f"{switch.fault}. It counts as set: nothing is traded.",
-            next_step="Mend the file or the folder, then: alchemiser trade resume --reason WHY",
-        )
-    return "flag and file"
 
 
 def _switch_clear(surroundings: Surroundings) -> str:

@@ -50,18 +50,9 @@ def checks(setup: Setup) -> list[Check]:
 
 
 def _readable(setup: Setup) -> str:
-    from alchemiser_cli.health.trading import kill_switch
+    from alchemiser_cli.health.trading import readable_switch
 
-    switch = kill_switch(setup.settings)
-    if switch is None:
-        raise SkipCheck("nothing has traded in this home")
-    if switch.fault:
-        raise KillSwitchUnreadableError(
-            "the kill switch cannot be read",
-            why=f"{switch.fault.rstrip('.')}. It counts as set: nothing is traded.",
-            next_step="Mend the file or the folder, then: alchemiser trade resume --reason WHY",
-        )
-    return "flag and file"
+    return readable_switch(setup.settings)
 
 
 def _clear(setup: Setup) -> str:
