@@ -54,7 +54,10 @@ checks: $(VENV)/.installed-dev
 
 # --- what takes longer
 
-.PHONY: bench crash
+.PHONY: bench crash drill
+drill: $(VENV)/.installed-dev ## run every chaos experiment; ARGS=--short leaves out the long ones
+	$(BIN)/alchemiser chaos drill $(ARGS)
+
 bench: $(VENV)/.installed-dev ## measure everything against its baselines
 	@for file in $(if $(ARGS),$(ARGS),$(filter-out benchmarks/figures.py benchmarks/iceoryx.py,$(wildcard benchmarks/*.py))); do $(BIN)/python $$file || failed=1; done; exit $${failed:-0}
 

@@ -44,6 +44,7 @@ COMMANDS = {
     "bench": (_UNDERSTAND, "Measure what the system promises, on this machine."),
     "errors": (_UNDERSTAND, "Show what went wrong, what it means, and what helped."),
     "notify": (_UNDERSTAND, "Tell people of incidents, and show what they were told."),
+    "chaos": (_UNDERSTAND, "Break things on purpose, and judge what comes of it."),
 }
 
 

@@ -5,16 +5,21 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+from alchemiser_cli.faults import fault_point
+
 __all__ = [
     "Clock",
     "ManualClock",
     "SystemClock",
+    "TrueClock",
     "duration_text",
     "iso_from_ns",
     "ns_from_datetime",
 ]
 
 NS_PER_SECOND = 1_000_000_000
+
+_SKEW = fault_point("clock.skew")
 
 
 class Clock(Protocol):
@@ -37,7 +42,9 @@ class SystemClock:
     """The operating system's clocks."""
 
     def now_ns(self) -> int:
-        """Return ``time.time_ns()``."""
+        """Return ``time.time_ns()``, and what a fault adds to it."""
+        if _SKEW.armed is not None:
+            return time.time_ns() + _SKEW.offset_ns()
         return time.time_ns()
 
     def monotonic_ns(self) -> int:
@@ -48,6 +55,17 @@ class SystemClock:
         """Block the calling thread."""
         if seconds > 0:
             time.sleep(seconds)
+
+
+class TrueClock(SystemClock):
+    """The operating system's clocks, whatever a fault does to the wall clock.
+
+    It is for what bounds the faults themselves.
+    """
+
+    def now_ns(self) -> int:
+        """Return ``time.time_ns()``."""
+        return time.time_ns()
 
 
 class ManualClock:

@@ -8,6 +8,7 @@ import pluggy
 
 from alchemiser_cli.checks import Check
 from alchemiser_cli.errors import PluginRejectedError
+from alchemiser_cli.faults import FaultTarget, declare
 from alchemiser_cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
     from alchemiser_cli.trading.brokers import BrokerAdapter
     from alchemiser_cli.trading.strategies.kinds import StrategyKind
 
-__all__ = ["PROJECT", "PluginAnswers", "hookimpl", "hookspec", "load_plugins", "plugin_checks"]
+__all__ = [
+    "PROJECT",
+    "PluginAnswers",
+    "hookimpl",
+    "hookspec",
+    "load_plugins",
+    "plugin_checks",
+    "plugin_fault_points",
+]
 
 PROJECT = "alchemiser"
 ENTRY_POINT_GROUP = "alchemiser.plugins"
@@ -43,6 +52,14 @@ class _Specification:
     @hookspec
     def alchemiser_strategies(self, settings: Settings) -> "Sequence[tuple[str, StrategyKind]]":
         """Return the kinds of strategies that the plugin adds, each with its name."""
+        raise NotImplementedError
+
+    @hookspec
+    def alchemiser_fault_points(self, settings: Settings) -> Sequence[FaultTarget]:
+        """Return the places of the plugin's own code that can be made to fail on purpose.
+
+        The code itself gets its point with ``alchemiser_cli.faults.declare(target)``.
+        """
         raise NotImplementedError
 
 
@@ -109,6 +126,26 @@ def plugin_checks(settings: Settings) -> list[Check]:
             raise _rejected(name, "cannot name its checks", TypeError(f"{item!r} is not a Check"))
         checks.append(item)
     return checks
+
+
+def plugin_fault_points(settings: Settings) -> list[FaultTarget]:
+    """Declare the fault points of all allowed plugins, and return them.
+
+    Raises:
+        PluginRejectedError: ``plugin-rejected``.
+    """
+    targets = []
+    answers = PluginAnswers(load_plugins(settings.plugins))
+    hook = "alchemiser_fault_points"
+    for name, item in answers.of(hook, "name its fault points", settings=settings):
+        try:
+            if not isinstance(item, FaultTarget):
+                raise TypeError(f"{item!r} is not a FaultTarget")  # noqa: TRY301  told as any other
+            declare(item)
+        except (TypeError, ValueError) as error:
+            raise _rejected(name, "cannot name its fault points", error) from error
+        targets.append(item)
+    return targets
 
 
 def _rejected(name: str, what: str, error: BaseException) -> PluginRejectedError:

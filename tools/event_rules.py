@@ -25,8 +25,13 @@ AS_THEY_ARE = {
     "alchemiser_cli.streaming.acknowledged.AcknowledgedProducer",
 }
 STREAMING = "alchemiser_cli/streaming"
-# They give that producer to what sets messages aside, or brings them back, as they were.
-DEAD_LETTER_WIRING = ("alchemiser_cli/pipeline/streams.py", "alchemiser_cli/commands/dlq.py")
+# They give that producer to what sets messages aside or brings them back as they were, and to what
+# sends on purpose what no consumer can read.
+SENT_AS_THEY_ARE = (
+    "alchemiser_cli/pipeline/streams.py",
+    "alchemiser_cli/commands/dlq.py",
+    "alchemiser_cli/chaos/workloads",
+)
 
 
 def events_are_typed(source: Source) -> Iterator[Finding]:
@@ -56,7 +61,7 @@ def producers_in_streaming(source: Source) -> Iterator[Finding]:
     """
     if not source.within("alchemiser_cli", "plugins", "tools") or source.within(STREAMING):
         return
-    refused = RAW_PRODUCERS | (set() if source.within(*DEAD_LETTER_WIRING) else AS_THEY_ARE)
+    refused = RAW_PRODUCERS | (set() if source.within(*SENT_AS_THEY_ARE) else AS_THEY_ARE)
     for name, node in source.references:
         if name in refused:
             message = f"{name}: events go through EventProducer, ticks through TickProducer"

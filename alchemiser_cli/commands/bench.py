@@ -63,17 +63,21 @@ def forecast(
 @app.command(epilog="Example: `alchemiser bench errors -o json`.")
 def errors(
     context: typer.Context,
-    rounds: Annotated[int, typer.Option(min=100, help="Failures to capture.")] = 2_000,
+    rounds: Annotated[int, typer.Option(min=100, help="Failures to capture, each way.")] = 2_000,
     output: OutputOption = None,
 ) -> None:
-    """Measure what capturing a failure costs its caller, beside logging it to a file."""
-    from alchemiser_cli.errors.journal.measure import measure_capture
-    from alchemiser_cli.render.bench import capture_cost_view
+    """Measure what error handling costs, with chaos off and on.
+
+    Capturing a failure is set beside logging it to a file, an injected error beside the same one
+    raised by hand. On means that a fault is in force and does not strike.
+    """
+    from alchemiser_cli.chaos.measure import measure_error_handling
+    from alchemiser_cli.render.bench_errors import error_handling_view
 
     invocation: Invocation = context.obj
     with tempfile.TemporaryDirectory(prefix="alchemiser-bench-") as folder:
-        cost = measure_capture(Path(folder), invocation.clock, rounds)
-    show(capture_cost_view(cost), output)
+        cost = measure_error_handling(Path(folder), invocation.clock, rounds)
+    show(error_handling_view(cost), output)
 
 
 @app.command(epilog="Examples: `alchemiser bench consume`, `alchemiser bench consume -o json`.")

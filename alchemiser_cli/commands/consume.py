@@ -130,6 +130,7 @@ def consume(
             topic=topic,
             limits=limits,
             on_failed=journalled,
+            on_outage=invocation.journal.capture,
             on_snapshot=told,
             stop=stop,
             telemetry=telemetry,

@@ -2,6 +2,7 @@
 
 import sys
 
+from alchemiser_cli.clock import NS_PER_SECOND
 from alchemiser_cli.commands.invocation import Invocation
 from alchemiser_cli.errors import AlchemiserError
 from alchemiser_cli.errors.translate import translated
@@ -9,6 +10,8 @@ from alchemiser_cli.exits import ExitCode
 from alchemiser_cli.render.failures import show_failure
 
 __all__ = ["end_run"]
+
+STILL_THERE_S = 60.0  # who typed a command still looks at the terminal after it
 
 
 def end_run(invocation: Invocation, error: Exception) -> ExitCode:
@@ -62,6 +65,7 @@ def _journal(invocation: Invocation, failure: AlchemiserError) -> None:
             component=invocation.command or "alchemiser",
             operation=f"alchemiser {invocation.command}".strip(),
             run_id=invocation.run_id,
+            at_terminal=_is_watched(invocation),
         )
     finally:
         database.close()
@@ -69,3 +73,9 @@ def _journal(invocation: Invocation, failure: AlchemiserError) -> None:
         fate = "spilled to a file, and is journalled later" if recorded.spilled else "lost"
         code = recorded.trouble.code
         sys.stderr.write(f"  note: the journal did not take this error ({code}); it was {fate}\n")
+
+
+def _is_watched(invocation: Invocation) -> bool:
+    """Tell whether somebody sees the failure: at a terminal, of a command that was just typed."""
+    ran_s = (invocation.clock.now_ns() - invocation.began_ns) / NS_PER_SECOND
+    return sys.stderr.isatty() and ran_s < STILL_THERE_S

@@ -35,6 +35,7 @@ class Invocation:
     def __init__(self, environ: Mapping[str, str], clock: Clock | None = None) -> None:
         """Keep the process's environment; ``configure`` adds the options."""
         self.clock = clock or SystemClock()
+        self.began_ns = self.clock.now_ns()
         self.command = ""
         self.quiet = False
         self.verbose = False
@@ -44,6 +45,7 @@ class Invocation:
         self._assignments: tuple[str, ...] = ()
         self._stack = ExitStack()
         self._logging = False
+        self._suffers = False
         self._exit_code = 0
 
     def __enter__(self) -> Self:
@@ -212,7 +214,18 @@ class Invocation:
                     stderr_level=level,
                 )
             )
+            if self.command != "chaos":  # which looks at faults, and must not be struck by them
+                self.suffer()
         return settings
+
+    def suffer(self) -> None:
+        """Let faults that somebody injected strike this process from here to its end."""
+        if self._suffers:
+            return
+        self._suffers = True
+        from alchemiser_cli.chaos.lookout import looking_out
+
+        self._stack.enter_context(looking_out(self.settings, self.clock))
 
 
 def _exit_code(error: BaseException | None) -> int:

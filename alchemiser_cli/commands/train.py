@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -114,6 +115,7 @@ def td3(
             on_update=stack.enter_context(training_progress("training")),
             stop=stop,
             time_budget_s=time_budget,
+            on_outage=partial(invocation.journal.capture, recovered=True),
         )
         if publish is not None:
             bus = stack.enter_context(publisher(settings, publish, clock))

@@ -7,6 +7,7 @@ from alchemiser_cli.exits import ExitCode
 
 __all__ = [
     "DatabaseError",
+    "DiskFailingError",
     "DiskFullError",
     "DiskSpaceLowError",
     "FileOperationError",
@@ -40,6 +41,13 @@ class DiskFullError(FileOperationError):
     retry_safety = RetrySafety.IF_IDEMPOTENT
     severity = Severity.CRITICAL
     recoverable = True
+
+
+class DiskFailingError(FileOperationError):
+    """The device failed in the middle of reading or writing."""
+
+    code = "disk-failing"
+    severity = Severity.CRITICAL
 
 
 class DiskSpaceLowError(FileOperationError):

@@ -12,7 +12,12 @@ from alchemiser_cli.errors.base import AlchemiserError
 from alchemiser_cli.errors.configuration import EnvironmentMisconfiguredError, ExtraMissingError
 from alchemiser_cli.errors.runtime import FileLimitLowError, InternalError
 from alchemiser_cli.errors.services import RateLimitError, SecurityError, ServiceUnreachableError
-from alchemiser_cli.errors.storage import DiskFullError, StateCorruptError, StateUnreachableError
+from alchemiser_cli.errors.storage import (
+    DiskFailingError,
+    DiskFullError,
+    StateCorruptError,
+    StateUnreachableError,
+)
 from alchemiser_cli.errors.trading import ValidationError
 
 __all__ = ["known", "unexpected"]
@@ -86,6 +91,13 @@ def _operating_system(error: OSError, doing: str) -> AlchemiserError | None:
         facts["file"] = str(error.filename)
     if number in _NO_SPACE:
         return _disk_full(error, doing, facts)
+    if number == errno.EIO:
+        return DiskFailingError(
+            f"could not {doing}: the device failed",
+            why=_words(error),
+            next_step="Look at the kernel's log (dmesg), and move the home to a sound disk.",
+            context=facts,
+        )
     if number in _NOT_ALLOWED:
         return EnvironmentMisconfiguredError(
             f"could not {doing}: this user may not",

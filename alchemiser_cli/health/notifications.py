@@ -132,7 +132,8 @@ def _proved(surroundings: Surroundings) -> str:
             next_step="Send a test through each channel: alchemiser notify test",
         )
     oldest_s = max(one.age_s or 0.0 for one in found)
-    return f"{len(found)} channel(s), the oldest proof {duration_text(oldest_s)} old"
+    channels = "1 channel" if len(found) == 1 else f"{len(found)} channels"
+    return f"{channels}, the oldest proof {duration_text(oldest_s)} old"
 
 
 def _none_given_up(surroundings: Surroundings) -> str:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
 from alchemiser_cli.clock import Clock, SystemClock
 from alchemiser_cli.notifications.alert import Level
 from alchemiser_cli.notifications.messages import Channel, Message, Outcome
@@ -48,7 +50,7 @@ class AppriseChannel:
         if service is None:
             return Outcome("the channel's URL is none that Apprise knows", final=True)
         outcome = within(self._timeout_s, lambda: self._send(service, asset, message, severity))
-        return Outcome(masked(outcome.error, self._url), outcome.retry_after_s, outcome.final)
+        return msgspec.structs.replace(outcome, error=masked(outcome.error, self._url))
 
     def _send(
         self, service: "NotifyBase", asset: "AppriseAsset", message: Message, severity: Level

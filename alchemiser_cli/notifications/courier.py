@@ -23,6 +23,7 @@ from alchemiser_cli.notifications.incidents import IncidentStore
 from alchemiser_cli.notifications.ledger import Ledger
 from alchemiser_cli.notifications.messages import Channel
 from alchemiser_cli.notifications.policies import Policies
+from alchemiser_cli.notifications.pruning import Pruner
 from alchemiser_cli.notifications.sending import Sent, failure_of, send_due
 from alchemiser_cli.notifications.silences import Silences
 from alchemiser_cli.notifications.sources import Source
@@ -108,6 +109,7 @@ class Courier:
         self._turn = Turn(office.store.database, _TURN)
         self._troubles: list[AlchemiserError] = []
         self._known: frozenset[tuple[str, str]] = frozenset()
+        self._pruner = Pruner(office.store.database, office.store.settings.keep_days)
         self.last: PassResult | None = None
         self.total = PassResult()
 
@@ -126,6 +128,7 @@ class Courier:
             lambda: send_due(office.ledger, office.channels, self._clock, stop), Sent([])
         )
         self._tried(lambda: self._count(sent), None)
+        self._tried(lambda: self._pruner.prune_due(self._clock.now_ns()), None)
         result = PassResult(
             alerts=alerts,
             queued=moved.queued if moved else 0,
@@ -199,7 +202,7 @@ class Courier:
         self._known = frozenset(found)
         for one in sent.settled:
             if one.state == "failed":
-                self._on_failure(failure_of(one))
+                self._on_failure(failure_of(one, injected=one.id in sent.struck))
 
     def _tried(self, part: Callable[[], _Done], otherwise: _Done) -> _Done:
         try:

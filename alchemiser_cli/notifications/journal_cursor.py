@@ -10,9 +10,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from alchemiser_cli.clock import NS_PER_SECOND
+from alchemiser_cli.errors.base import error_classes
+from alchemiser_cli.errors.journal.once import AT_TERMINAL
+from alchemiser_cli.exits import ExitCode
 from alchemiser_cli.state import StateDatabase, alert_cursor, error_occurrence
 from alchemiser_cli.state.statements import insert_if_absent
 
@@ -22,6 +36,8 @@ FIRST_LOOK_S = 3_600  # what a courier that never read before tells of
 LATE_S = 3_600
 
 _SOURCE = "journal"
+_SEEN = msgspec.json.encode({AT_TERMINAL: True}).decode().strip("{}")
+_TYPIST = {ExitCode.USAGE, ExitCode.CONFIG, ExitCode.NOT_FOUND}
 _ROWID: ColumnElement[int] = literal_column("error_occurrence.rowid")
 _LAST_NUMBER = select(func.max(_ROWID)).select_from(error_occurrence)
 _occurrence = error_occurrence.c
@@ -42,7 +58,12 @@ class _Position(msgspec.Struct):
 
 
 class JournalCursor:
-    """Unrecovered failures of some severities, each once; ``keep`` is called when they are safe."""
+    """Unrecovered failures of some severities, each once; ``keep`` is called when they are safe.
+
+    Left out is what only tells whoever typed a command that it was wrong: a failure with the exit
+    code of usage, configuration or "not found" that ended a command at a terminal within a minute.
+    A job without a terminal, and a command that ran for longer, are told of like any other.
+    """
 
     def __init__(
         self, database: StateDatabase, severities: Sequence[str], *, injected: bool = False
@@ -114,9 +135,18 @@ class JournalCursor:
 
     def _wanted(self) -> Select[Any]:
         query = select(*_COLUMNS).where(
-            _occurrence.severity.in_(self._severities), _occurrence.recovered.is_(False)
+            _occurrence.severity.in_(self._severities),
+            _occurrence.recovered.is_(False),
+            or_(
+                _occurrence.code.not_in(_of_the_typist()),
+                not_(_occurrence.context.contains(_SEEN, autoescape=True)),
+            ),
         )
         return query if self._injected else query.where(_occurrence.injected.is_(False))
+
+
+def _of_the_typist() -> list[str]:
+    return [kind.code for kind in error_classes() if kind.exit_code in _TYPIST]
 
 
 def _load(connection: Connection) -> _Position | None:

@@ -55,12 +55,13 @@ class Outcome(msgspec.Struct, frozen=True):
     """What a channel answered: ``error`` is empty where it took the message.
 
     ``retry_after_s`` is how long it asks to be left alone. ``final`` is True where another attempt
-    cannot help, for example at an address that is none.
+    cannot help, for example at an address that is none. ``injected`` is a failure of chaos.
     """
 
     error: str = ""
     retry_after_s: float | None = None
     final: bool = False
+    injected: bool = False
 
     @property
     def accepted(self) -> bool:

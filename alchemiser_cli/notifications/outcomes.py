@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
+from alchemiser_cli.errors import AlchemiserError
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.logs.redaction import MASK, redacted
 from alchemiser_cli.notifications.messages import Outcome
 
@@ -14,6 +16,8 @@ _RETRIED_HTTP = (408, 425, 429)
 _THREAD = "notify-send"
 _LOG_URLS = ("httpx2", "urllib3.connectionpool")
 _SECRET_LENGTH = 4  # shorter parts of a URL would mask plain words
+
+_SEND = fault_point("notify.send")
 
 
 def after_http(said: str, status: int, retry_after_s: float | None = None) -> Outcome:
@@ -50,19 +54,31 @@ def within(timeout_s: float, send: Callable[[], Outcome]) -> Outcome:
     for name in _LOG_URLS:
         logging.getLogger(name).addFilter(_said_elsewhere)  # the same one is added once
     answers: list[Outcome] = []
+    struck = threading.Event()  # set while a fault keeps it
+    given_up = threading.Event()
 
     def run() -> None:
         try:
+            if _SEND.armed is not None:
+                struck.set()
+                _SEND.strike()
+                struck.clear()
+                if given_up.is_set():
+                    return
             answers.append(send())
+        except AlchemiserError as error:
+            failed = Outcome(error.what, error.retry_after_s, injected=error.injected)
+            answers.append(failed)
         except Exception as error:  # noqa: BLE001  whatever a service's code raises
             answers.append(Outcome(f"sending raised {type(error).__name__}: {error}"))
 
     thread = threading.Thread(target=run, name=_THREAD, daemon=True)
     thread.start()
     thread.join(timeout_s)
+    given_up.set()
     if answers:
         return answers[0]
-    return Outcome(f"no answer within {timeout_s:g} s")
+    return Outcome(f"no answer within {timeout_s:g} s", injected=struck.is_set())
 
 
 def _said_elsewhere(record: logging.LogRecord) -> bool:

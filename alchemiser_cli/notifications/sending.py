@@ -20,10 +20,11 @@ class Sent(msgspec.Struct, frozen=True):
     """What one pass sent: the messages as they are now, in the order in which each ended.
 
     ``retried`` are queued again, ``failed`` were given up, and ``cancelled`` were acknowledged
-    meanwhile.
+    meanwhile. ``struck`` are the ids of those that failed last because somebody wanted that.
     """
 
     settled: list[Delivery]
+    struck: set[str] = set()
 
     @property
     def sent(self) -> int:
@@ -57,11 +58,12 @@ def send_due(
         DatabaseError: as ``StateDatabase.begin``, once all threads have ended.
     """
     settled: list[Delivery] = []
+    struck: set[str] = set()
     troubles: list[BaseException] = []
 
     def serve(name: str) -> None:
         try:
-            _serve(name, channels.get(name), ledger, clock, stop, settled)
+            _serve(name, channels.get(name), ledger, clock, stop, settled, struck)
         except BaseException as error:  # noqa: BLE001  raised below, in the caller's thread
             troubles.append(error)
 
@@ -79,17 +81,19 @@ def send_due(
             thread.join()
     if troubles:
         raise troubles[0]
-    return Sent(settled)
+    return Sent(settled, struck)
 
 
-def failure_of(delivery: Delivery) -> NotificationError:
+def failure_of(delivery: Delivery, *, injected: bool = False) -> NotificationError:
     """Return the error that tells of a message given up: ``notification-failed``."""
-    return NotificationError(
+    error = NotificationError(
         f"a message could not be sent through the channel {delivery.channel}",
         why=f"{delivery.error} (attempts: {delivery.attempts})",
         next_step=f"Run `alchemiser notify test --channel {delivery.channel}`, and mend its URL.",
         context={"channel": delivery.channel, "delivery": delivery.id, "code": delivery.code},
     )
+    error.injected = injected
+    return error
 
 
 def _serve(
@@ -99,6 +103,7 @@ def _serve(
     clock: Clock,
     stop: threading.Event,
     settled: list[Delivery],
+    struck: set[str],
 ) -> None:
     for _ in range(_MOST_A_CHANNEL):
         if stop.is_set():
@@ -107,6 +112,8 @@ def _serve(
         if not leased:
             return
         after = ledger.settle(leased[0], outcome := _send(channel, leased[0]))
+        if outcome.injected:
+            struck.add(after.id)
         settled.append(after)
         if after.state == "queued":
             ledger.postpone(name, _pause_until(after, outcome, clock.now_ns()))

@@ -10,6 +10,7 @@ from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.errors.thresholds import ThresholdState
 from alchemiser_cli.notifications.alert import RANKS, Alert, Level, fingerprint_of
 from alchemiser_cli.notifications.journal_cursor import JournalCursor
+from alchemiser_cli.notifications.standing_memory import StandingMemory
 from alchemiser_cli.settings import AlertSettings
 from alchemiser_cli.state import StateDatabase
 
@@ -84,14 +85,20 @@ class StandingSource:
     """Troubles that stand until they are gone, such as a kill switch that is set.
 
     ``look`` returns those of now. Each is reported once a minute, so that its incident stays open,
-    and once more, as over, when it is gone. What was there before this process began is not known:
-    its incident ends by its own quiet.
+    and once more, as over, when it is gone. With a ``memory`` what another process reported is
+    known too; without one, the incident of that ends by its own quiet.
     """
 
-    def __init__(self, look: Callable[[], Iterable[Alert]], clock: Clock) -> None:
+    def __init__(
+        self,
+        look: Callable[[], Iterable[Alert]],
+        clock: Clock,
+        memory: StandingMemory | None = None,
+    ) -> None:
         """Ask ``look`` at each read; it may raise AlchemiserError."""
         self._look = look
         self._clock = clock
+        self._memory = memory
         self._told: dict[str, Alert] = {}
         self._read: dict[str, Alert] = {}
 
@@ -100,9 +107,12 @@ class StandingSource:
 
         Raises:
             AlchemiserError: as ``look``.
+            DatabaseError: ``state-unreachable``, ``state-corrupt`` or ``state-schema``.
         """
         now_ns = self._clock.now_ns()
         standing = {alert.fingerprint: alert for alert in self._look()}
+        if self._memory is not None:
+            self._told = self._memory.load()
         due = [
             alert
             for alert in standing.values()
@@ -119,12 +129,18 @@ class StandingSource:
         return alerts
 
     def taken(self) -> None:
-        """Remember what was reported."""
+        """Remember what was reported.
+
+        Raises:
+            DatabaseError: ``state-unreachable``, ``state-corrupt`` or ``state-schema``.
+        """
         for fingerprint, alert in self._read.items():
             if alert.firing:
                 self._told[fingerprint] = alert
             else:
                 self._told.pop(fingerprint, None)
+        if self._read and self._memory is not None:
+            self._memory.keep(self._told, self._clock.now_ns())
         self._read = {}
 
     def _is_due(self, alert: Alert, now_ns: int) -> bool:

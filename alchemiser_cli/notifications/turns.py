@@ -32,8 +32,10 @@ class Turn:
         """
         until_ns = now_ns + LEASE_S * NS_PER_SECOND
         mine = {"position": self._me, "at_ns": until_ns}
+        # One that ends later than any turn may was taken while the clock was wrong.
+        over = or_(_row.at_ns <= now_ns, _row.at_ns > until_ns)
         free = update(alert_cursor).where(
-            _row.source == self._name, or_(_row.at_ns <= now_ns, _row.position == self._me)
+            _row.source == self._name, or_(over, _row.position == self._me)
         )
         with self._database.begin() as connection:
             if connection.execute(free.values(**mine)).rowcount:

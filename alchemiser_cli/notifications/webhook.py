@@ -44,7 +44,7 @@ class WebhookChannel:
     def send(self, message: Message, *, severity: Level) -> Outcome:
         """Post a message, and wait for the answer, for at most ``timeout_s``; 429 is honoured."""
         outcome = within(self._timeout_s, lambda: self._post(message, severity))
-        return Outcome(masked(outcome.error, self._url), outcome.retry_after_s, outcome.final)
+        return msgspec.structs.replace(outcome, error=masked(outcome.error, self._url))
 
     def _post(self, message: Message, severity: Level) -> Outcome:
         import httpx2

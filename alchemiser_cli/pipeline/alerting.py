@@ -1,9 +1,13 @@
 """Where alerting is put together: the outbox, the courier with its sources, the desks' exposure."""
 
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
+from alchemiser_cli.chaos.announcing import standing_alerts
+from alchemiser_cli.chaos.drills import DrillJournal
+from alchemiser_cli.chaos.leases import LeaseStore
 from alchemiser_cli.clock import Clock
 from alchemiser_cli.errors import AlchemiserError, InternalError
 from alchemiser_cli.health.surroundings import Surroundings
@@ -19,11 +23,8 @@ from alchemiser_cli.notifications.incidents import IncidentStore
 from alchemiser_cli.notifications.ledger import Ledger
 from alchemiser_cli.notifications.policies import Policies
 from alchemiser_cli.notifications.silences import Silences
-from alchemiser_cli.notifications.sources import (
-    JournalSource,
-    StandingSource,
-    threshold_alerts,
-)
+from alchemiser_cli.notifications.sources import StandingSource, threshold_alerts
+from alchemiser_cli.notifications.standing_memory import StandingMemory
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.settings.resolve import Resolved
 from alchemiser_cli.state import StateDatabase
@@ -60,9 +61,9 @@ def open_courier(
     telemetry: Telemetry = SILENT,
     on_failure: Callable[[AlchemiserError], object] = lambda _error: None,
 ) -> Courier:
-    """Return a courier with all sources: the journal, the thresholds of health, and trading.
+    """Return a courier with all sources: the journal, the thresholds of health, trading, chaos.
 
-    With ``injected``, failures caused on purpose are told as well: for drills.
+    With ``injected``, failures caused on purpose are told as well, as they are in a drill.
 
     Raises:
         EscalationMalformedError: ``escalation-malformed``.
@@ -73,9 +74,20 @@ def open_courier(
     return Courier(
         office,
         [
-            JournalSource(database, settings.alerts, clock, injected=injected),
-            StandingSource(partial(_beyond_thresholds, surroundings), clock),
-            StandingSource(partial(trading_alerts, surroundings), clock),
+            DrillJournal(database, settings.alerts, clock, injected=injected),
+            StandingSource(
+                partial(_beyond_thresholds, surroundings),
+                clock,
+                _memory(settings, database, "thresholds"),
+            ),
+            StandingSource(
+                partial(trading_alerts, surroundings), clock, _memory(settings, database, "trading")
+            ),
+            StandingSource(
+                partial(standing_alerts, LeaseStore(database, clock), str(settings.environment)),
+                clock,
+                _memory(settings, database, "chaos"),
+            ),
         ],
         clock,
         telemetry=telemetry,
@@ -166,6 +178,12 @@ def exposure_share(settings: Settings) -> float:
         if open_value:
             shares.append(open_value / account.equity if account.equity > 0 else float("nan"))
     return max(shares, key=lambda share: (share != share, share))  # noqa: PLR0124  NaN counts most
+
+
+def _memory(settings: Settings, database: StateDatabase, about: str) -> StandingMemory:
+    """Return what couriers of this home and machine know; another one's troubles are its own."""
+    place = fingerprint_of(socket.gethostname(), str(settings.home))
+    return StandingMemory(database, f"{about}:{place}")
 
 
 def _links(resolved: Resolved, clock: Clock) -> Links:

@@ -18,6 +18,7 @@ from alchemiser_cli.streaming import (
     DeadLetters,
     Disposal,
     FailureCallback,
+    OutageCallback,
     Quarantine,
     Received,
     ReplayResult,
@@ -105,6 +106,7 @@ def consume_ticks(
     topic: str,
     limits: ConsumeLimits,
     on_failed: FailureCallback = lambda _received, _error: None,
+    on_outage: OutageCallback | None = None,
     on_snapshot: SnapshotCallback | None = None,
     stop: Callable[[], bool] = lambda: False,
     telemetry: Telemetry = SILENT,
@@ -113,7 +115,7 @@ def consume_ticks(
 
     ``on_failed`` is told of each message that cannot be read or handled. Such a message goes to
     ``TOPIC.dlq`` and an implausible one to ``TOPIC.quarantine``, as the settings say, before its
-    offset is committed.
+    offset is committed. ``on_outage`` is told once of each outage that it waits out.
 
     Raises:
         BrokerUnreachableError: ``broker-unreachable``; TopicMissingError ``topic-missing``;
@@ -148,6 +150,7 @@ def consume_ticks(
                 stop=stop,
                 aside=aside,
                 on_snapshot=on_snapshot,
+                on_outage=on_outage,
             )
 
     return asyncio.run(run())

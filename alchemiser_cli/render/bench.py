@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from alchemiser_cli.errors.journal.accuracy import TemplateScore
-from alchemiser_cli.errors.journal.measure import CaptureCost
 from alchemiser_cli.render.blocks import TableBlock, View
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
         ConsumerSpeed,
     )
 
-__all__ = ["capture_cost_view", "consumer_view", "template_score_view"]
+__all__ = ["consumer_view", "template_score_view"]
 
 
 def template_score_view(score: TemplateScore) -> View:
@@ -35,21 +34,6 @@ def template_score_view(score: TemplateScore) -> View:
             TableBlock(("figure", "value"), figures, title=title, right=frozenset({"value"})),
             TableBlock(("count", "largest groups"), groups, right=frozenset({"count"})),
         ],
-    )
-
-
-def capture_cost_view(cost: CaptureCost) -> View:
-    """Return the cost of a capture beside that of a log record."""
-    rows = [
-        ("capture, median", f"{cost.capture_us:.1f} µs"),
-        ("capture, 99 of 100", f"{cost.capture_p99_us:.1f} µs"),
-        ("capture of a critical error, written through", f"{cost.critical_us:.1f} µs"),
-        ("logging to a file, median", f"{cost.logging_us:.1f} µs"),
-        ("dropped", str(cost.dropped)),
-    ]
-    return View(
-        msgspec.to_builtins(cost),
-        [TableBlock(("figure", "value"), rows, right=frozenset({"value"}))],
     )
 
 

@@ -48,9 +48,10 @@ def _summary(report: PatternReport) -> str:
     lines = [f"{tests}, {passed} passed (false-discovery rate below {report.level:g})."]
     if hidden := report.passed - len(report.patterns):
         lines.append(f"{hidden:,} that passed say less than another that is shown.")
+    kinds = report.tested + report.rare + report.left_out
     lines.append(
         f"Looked at {_many(report.errors, 'error')} in {_many(report.episodes, 'episode')} of "
-        f"{_many(report.tested, 'kind')} over {_many(report.days, 'day')}."
+        f"{_many(kinds, 'kind')} over {_many(report.days, 'day')}."
     )
     if report.rare:
         lines.append(f"Too rare to test, with fewer than 5 episodes: {_many(report.rare, 'kind')}.")

@@ -15,6 +15,7 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from alchemiser_cli.clock import Clock
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.market.chains import ChainProvider
 from alchemiser_cli.rl import market_rows as market
 from alchemiser_cli.rl.account import Account
@@ -22,6 +23,7 @@ from alchemiser_cli.rl.data_events import DataEvent, DataEvents
 from alchemiser_cli.rl.dynamics import FIRST_ROW, LEVERAGE_SCALE, action_space, observation_space
 from alchemiser_cli.rl.features import TINY
 from alchemiser_cli.rl.observation import FEATURES, LIMIT, WINDOW
+from alchemiser_cli.rl.struck import spoils
 from alchemiser_cli.rl.tapes import CONTEXT, HELD, PROGRESS
 from alchemiser_cli.settings import OptionsSettings
 from alchemiser_cli.telemetry import SILENT, Telemetry
@@ -29,6 +31,7 @@ from alchemiser_cli.telemetry import SILENT, Telemetry
 __all__ = ["FIRST_ROW", "TradingEnvironment"]
 
 TAPE_ROWS = 256
+_STEP = fault_point("rl.env.step")
 Observation = NDArray[np.float32]
 Action = NDArray[np.float32]
 
@@ -110,7 +113,7 @@ class TradingEnvironment(gymnasium.Env[Observation, Action]):
         self._begin_tape(row)
         self._running = True
         if self.market.faulty:
-            self._note_observed(row - WINDOW + 1, row)
+            self._note_observed(self.market, row - WINDOW + 1, row)
         return self._observation(), self._info()
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -131,6 +134,8 @@ class TradingEnvironment(gymnasium.Env[Observation, Action]):
         row = self.row + 1
         if row >= rows.length:
             rows.wait_for(row)
+        if _STEP.armed is not None and spoils(_STEP):
+            rows = rows.spoiled([row])
         quotes = rows.quotes[row].tolist()
         mid = quotes[market.MID]
         if rows.rolled[row]:
@@ -145,10 +150,10 @@ class TradingEnvironment(gymnasium.Env[Observation, Action]):
         before = account.equity
         gained = account.value(mid, quotes[market.NOTIONAL])
         if rows.faulty and rows.faults[row]:
-            self._note_priced(row)
-            self._note_observed(row, row)
+            self._note_priced(rows, row)
+            self._note_observed(rows, row, row)
         reward = account.reward(before, gained)
-        self._write(row)
+        self._write(rows, row)
         terminated = account.ended
         truncated = not terminated and (
             account.steps >= self.episode_steps or (row + 1 >= rows.length and not rows.endless)
@@ -182,7 +187,7 @@ class TradingEnvironment(gymnasium.Env[Observation, Action]):
         end = self._at + 1
         return self._tape[end - WINDOW : end].copy()
 
-    def _write(self, row: int) -> None:
+    def _write(self, rows: market.MarketRows, row: int) -> None:
         """Write the row of the present: the market's features and the account's columns."""
         at = self._at + 1
         if at == TAPE_ROWS:
@@ -196,7 +201,7 @@ class TradingEnvironment(gymnasium.Env[Observation, Action]):
         if not (-LIMIT <= cash <= LIMIT and all(-LIMIT <= part <= LIMIT for part in context)):
             cash, *context = self._seen(cash, *context)
         line = self._tape[at]
-        line[:] = self.market.features[row]
+        line[:] = rows.features[row]
         line[HELD] = [cash, *[held / most for held in account.positions]]
         line[CONTEXT] = context
         line[PROGRESS] = min(account.steps / self.episode_steps, LIMIT)
@@ -210,19 +215,19 @@ class TradingEnvironment(gymnasium.Env[Observation, Action]):
             for value, wrong in zip(values, bad, strict=True)
         ]
 
-    def _note_observed(self, first: int, last: int) -> None:
+    def _note_observed(self, rows: market.MarketRows, first: int, last: int) -> None:
         for row in range(first, last + 1):
-            flag = int(self.market.faults[row])
+            flag = int(rows.faults[row])
             if flag & market.PRICES:
                 self._faults.note("trading_env_non_positive_price_or_strike", row=row)
             if flag & market.OBSERVED:
                 self._faults.note("trading_env_obs_nan_or_inf", row=row)
 
-    def _note_priced(self, row: int) -> None:
-        if not self.market.faults[row] & market.TRADED:
+    def _note_priced(self, rows: market.MarketRows, row: int) -> None:
+        if not rows.faults[row] & market.TRADED:
             return
         self._faults.note("trading_env_step_non_positive_prices", row=row)
-        if (self.market.unpriced(row) & (np.array(self.account.positions) != 0)).any():
+        if (rows.unpriced(row) & (np.array(self.account.positions) != 0)).any():
             self._faults.note("trading_env_portfolio_non_positive_prices", row=row)
 
     def _info(self) -> dict[str, Any]:

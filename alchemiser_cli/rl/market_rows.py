@@ -4,6 +4,11 @@ All rows of a table are prepared once, so that a step copies one row of features
 prices, and looks at one flag for faults of the data. A live market is prepared row by row.
 """
 
+import dataclasses
+from collections.abc import Sequence
+from copy import copy
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,6 +74,40 @@ class MarketRows:
         mid = self.table.mid[rows]
         return ~(np.isfinite(mid) & (mid > 0))
 
+    def until(self, row: int) -> ChainTable:
+        """Return what the market showed up to ``row``, at most as far back as features look."""
+        return self.table.take(slice(max(0, row + 1 - LOOKBACK), row + 1))
+
+    def spoiled(self, rows: Sequence[int]) -> Self:
+        """Return the market with NaN for spot, volatility and one contract's mid at ``rows``.
+
+        What follows is worked out as where the data itself says so. This market stays as it is.
+        """
+        struck = copy(self)
+        for name in ("features", "quotes", "faults"):
+            setattr(struck, name, getattr(self, name).copy())
+        struck.faulty = True
+        for row in rows:
+            seen = self.until(row)
+            spot, mid = seen.spot.copy(), seen.mid.copy()
+            volatility = seen.at_the_money_volatility.copy()
+            spot[-1] = volatility[-1] = mid[-1, row % CONTRACTS] = np.nan
+            spoiled = dataclasses.replace(
+                seen, spot=spot, at_the_money_volatility=volatility, mid=mid
+            )
+            features, observed = _observed(spoiled)
+            quotes, _, traded = _priced(spoiled.take(slice(-1, None)))
+            struck.features[row], struck.quotes[row] = features[-1], quotes
+            struck.faults[row] = observed[-1] | traded[0]
+        struck.lose_prices(rows)
+        return struck
+
+    def lose_prices(self, rows: Sequence[int]) -> None:
+        """Let ``unpriced`` know of the mids that ``spoiled`` takes away."""
+        mid, lost = self.table.mid.copy(), np.array(rows, np.int64)
+        mid[lost, lost % CONTRACTS] = np.nan
+        self.table = dataclasses.replace(self.table, mid=mid)
+
 
 class LiveRows(MarketRows):
     """Rows of an endless provider: what is known, and more as it comes."""
@@ -96,6 +135,17 @@ class LiveRows(MarketRows):
         """Return bool (10,) for the newest row, as that of a complete table for those before."""
         found = self._unpriced.get(int(rows)) if np.ndim(rows) == 0 else None
         return super().unpriced(rows) if found is None else found
+
+    def until(self, row: int) -> ChainTable:
+        """As for a complete table; a row that is not the newest counts as it."""
+        return super().until(row) if row < len(self.table) else ChainTable.of(self._recent)
+
+    def lose_prices(self, rows: Sequence[int]) -> None:
+        """As for a complete table; of rows behind it, the newest is remembered."""
+        super().lose_prices([row for row in rows if row < len(self.table)])
+        self._unpriced = {
+            row: np.arange(CONTRACTS) == row % CONTRACTS for row in rows if row >= len(self.table)
+        }
 
     def _add(self, snapshot: ChainSnapshot) -> None:
         self._recent = [*self._recent[1 - LOOKBACK :], snapshot]

@@ -10,6 +10,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
 from alchemiser_cli.clock import Clock
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.market.chains import CONTRACTS, ChainProvider
 from alchemiser_cli.rl import market_rows as market
 from alchemiser_cli.rl.accounts import Accounts
@@ -17,6 +18,7 @@ from alchemiser_cli.rl.data_events import DataEvent, DataEvents
 from alchemiser_cli.rl.dynamics import FIRST_ROW, LEVERAGE_SCALE, action_space, observation_space
 from alchemiser_cli.rl.features import TINY
 from alchemiser_cli.rl.observation import LIMIT, WINDOW
+from alchemiser_cli.rl.struck import spoils
 from alchemiser_cli.rl.tapes import Tapes
 from alchemiser_cli.settings import OptionsSettings
 from alchemiser_cli.telemetry import SILENT, Telemetry
@@ -25,6 +27,7 @@ __all__ = ["TradingVecEnv"]
 
 QUOTES = 3 * CONTRACTS
 BACK = np.arange(1 - WINDOW, 1)  # rows of a window, from its last
+_STEP = fault_point("rl.env.step")
 
 Floats = NDArray[np.float64]
 Observations = NDArray[np.float32]
@@ -147,10 +150,12 @@ class TradingVecEnv(VecEnv):
 
     def step_wait(self) -> tuple[Observations, NDArray[np.float32], NDArray[np.bool_], list[Any]]:
         """Step all environments; return observations, rewards, who ended, and infos."""
-        rows = self.rows + 1
+        rows, shown = self.rows + 1, self.market
+        if _STEP.armed is not None and spoils(_STEP):
+            shown = shown.spoiled(rows.tolist())
         with np.errstate(all="ignore"):  # what is not finite is met where it matters
-            rewards = self._step(rows).astype(np.float32)
-            self._write(rows)
+            rewards = self._step(shown, rows).astype(np.float32)
+            self._write(shown, rows)
         accounts = self._accounts
         terminated = accounts.ended
         ended = terminated | (accounts.steps >= self.lengths) | (rows + 1 >= self.market.length)
@@ -214,28 +219,28 @@ class TradingVecEnv(VecEnv):
         """Return no images."""
         return [None] * self.num_envs
 
-    def _step(self, rows: Rows) -> Floats:
+    def _step(self, shown: market.MarketRows, rows: Rows) -> Floats:
         """Move all markets to ``rows``, settle or trade, and return the rewards (n,)."""
         accounts = self._accounts
-        quotes = self._prices(rows)
+        quotes = self._prices(shown, rows)
         targets = self._targets()
-        rolled = self.market.rolled[rows]
+        rolled = shown.rolled[rows]
         if rolled.any():
             which = np.flatnonzero(rolled)
-            accounts.settle(which, self.market.settlement[rows[which]].T)
+            accounts.settle(which, shown.settlement[rows[which]].T)
             targets[:, which] = 0.0
         self.rows = rows
         before = accounts.equity
         accounts.trade(targets, quotes[market.MID], quotes[market.HALF_SPREAD])
         gained = accounts.value(quotes[market.MID], quotes[market.NOTIONAL])
-        if self.market.faulty:
-            self._note_priced(rows)
-            self._note_observed(rows)
+        if shown.faulty:
+            self._note_priced(shown, rows)
+            self._note_observed(shown, rows)
         return accounts.reward(before, gained)
 
-    def _prices(self, rows: Rows) -> Floats:
+    def _prices(self, shown: market.MarketRows, rows: Rows) -> Floats:
         """Return the quotes (30, n) of ``rows``."""
-        np.take(self.market.quotes, rows, axis=0, out=self._quotes, mode="clip")
+        np.take(shown.quotes, rows, axis=0, out=self._quotes, mode="clip")
         np.copyto(self._by_contract, self._quotes.T)
         return self._by_contract
 
@@ -251,7 +256,7 @@ class TradingVecEnv(VecEnv):
         shares += 0.0  # without negative zeros
         return shares
 
-    def _write(self, rows: Rows) -> None:
+    def _write(self, shown: market.MarketRows, rows: Rows) -> None:
         """Write the rows of the present: the market's features and the accounts' columns."""
         accounts, own = self._accounts, self._own
         own[0] = accounts.cash / self._initial
@@ -268,7 +273,7 @@ class TradingVecEnv(VecEnv):
         np.maximum(own, -LIMIT, out=own)
         progress = np.minimum(accounts.steps / self.lengths, LIMIT)
         held = own[: 1 + CONTRACTS]
-        self._tapes.write(self.market.features, rows, held, context, progress)
+        self._tapes.write(shown.features, rows, held, context, progress)
 
     def _begin_anew(
         self, which: Rows, terminated: NDArray[np.bool_], infos: list[dict[str, Any]]
@@ -307,10 +312,10 @@ class TradingVecEnv(VecEnv):
         windows[:, :, 0] = 1.0  # before its first step an account is all cash
         self._tapes.begin(which, windows)
         if self.market.faulty:
-            self._note_observed(seen)
+            self._note_observed(self.market, seen)
 
-    def _note_observed(self, rows: Rows) -> None:
-        flags = self.market.faults[rows]
+    def _note_observed(self, shown: market.MarketRows, rows: Rows) -> None:
+        flags = shown.faults[rows]
         if not flags.any():
             return
         prices, observed = (
@@ -319,11 +324,11 @@ class TradingVecEnv(VecEnv):
         self._faults.note("trading_env_non_positive_price_or_strike", prices)
         self._faults.note("trading_env_obs_nan_or_inf", observed)
 
-    def _note_priced(self, rows: Rows) -> None:
-        which = np.flatnonzero(self.market.faults[rows] & market.TRADED)
+    def _note_priced(self, shown: market.MarketRows, rows: Rows) -> None:
+        which = np.flatnonzero(shown.faults[rows] & market.TRADED)
         if not len(which):
             return
         held = self._accounts.positions[:, which].T != 0
-        unpriced = (held & self.market.unpriced(rows[which])).any(axis=1)
+        unpriced = (held & shown.unpriced(rows[which])).any(axis=1)
         self._faults.note("trading_env_step_non_positive_prices", len(which))
         self._faults.note("trading_env_portfolio_non_positive_prices", int(unpriced.sum()))

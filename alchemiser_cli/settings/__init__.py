@@ -1,5 +1,6 @@
 """Settings: layered, frozen, and aware of where each value came from."""
 
+from alchemiser_cli.settings.chaos import ChaosSettings
 from alchemiser_cli.settings.model import Settings
 from alchemiser_cli.settings.sections import (
     AlertSettings,
@@ -41,6 +42,7 @@ __all__ = [
     "AuditSettings",
     "BrokerAccount",
     "BucketSettings",
+    "ChaosSettings",
     "ConsumerSettings",
     "DeadLetterSettings",
     "Environment",

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from alchemiser_cli.settings import sections
 from alchemiser_cli.settings import trading as trading_sections
+from alchemiser_cli.settings.chaos import ChaosSettings
 from alchemiser_cli.settings.layers import Layer
 
 __all__ = ["Settings", "settings_from_layers"]
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
     paper: trading_sections.PaperSettings = trading_sections.PaperSettings()
     audit: trading_sections.AuditSettings = trading_sections.AuditSettings()
     preflight: sections.PreflightSettings = sections.PreflightSettings()
+    chaos: ChaosSettings = ChaosSettings()
     alerts: sections.AlertSettings = sections.AlertSettings()
     heartbeat: sections.HeartbeatSettings = sections.HeartbeatSettings()
     signing: sections.SigningSettings = sections.SigningSettings()

@@ -56,13 +56,14 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
-def _split_names(value: Any) -> Any:
+def split_names(value: Any) -> Any:
+    """Take names as one text with commas, as variables and flags have them."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
+Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -215,7 +216,7 @@ class QualitySettings(Section):
         True,
         description="Set implausible ticks aside in TOPIC.quarantine.",
     )
-    rules_off: Annotated[tuple[QualityRule, ...], BeforeValidator(_split_names)] = Field(
+    rules_off: Annotated[tuple[QualityRule, ...], BeforeValidator(split_names)] = Field(
         (), description="Rules that are not applied."
     )
     symbols: Names = Field((), description="Known symbols; empty: any.")
@@ -250,9 +251,9 @@ class FeedSettings(Section):
         None, pattern=r"^https?://[^\s/?#]+", description="REST URL; unset: the plugin's own."
     )
     symbols: Names = Field((), description="Symbols to subscribe to.")
-    kinds: Annotated[
-        tuple[Literal["trade", "quote", "bar"], ...], BeforeValidator(_split_names)
-    ] = Field(("trade",), min_length=1, description="Kinds of ticks to subscribe to.")
+    kinds: Annotated[tuple[Literal["trade", "quote", "bar"], ...], BeforeValidator(split_names)] = (
+        Field(("trade",), min_length=1, description="Kinds of ticks to subscribe to.")
+    )
     max_buffered: int = Field(
         10_000, ge=1, description="Ticks that may wait for Kafka; beyond it they are dropped."
     )
@@ -411,7 +412,7 @@ class NotificationChannel(Section):
     enabled: bool = Field(True, description="Whether messages go there.")
     url: SecretStr | None = Field(None, description="Apprise URL of the channel.")
     severities: Annotated[
-        tuple[Literal["low", "medium", "high", "critical"], ...], BeforeValidator(_split_names)
+        tuple[Literal["low", "medium", "high", "critical"], ...], BeforeValidator(split_names)
     ] = Field(("high", "critical"), description="Severities that it takes.")
 
 
@@ -453,6 +454,9 @@ class AlertSettings(Section):
     timeout_s: Seconds = Field(10.0, description="Longest wait for a channel's answer.")
     proof_max_age_s: Seconds = Field(
         604_800.0, description="Age of a channel's last success at which health warns."
+    )
+    keep_days: int = Field(
+        90, ge=1, description="Days for which incidents and messages that are over are kept."
     )
     exposure_raises: float = Field(
         0.0,

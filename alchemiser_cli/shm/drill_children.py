@@ -19,6 +19,7 @@ from alchemiser_cli.clock import Clock
 from alchemiser_cli.settings import ShmSettings
 from alchemiser_cli.shm.canary import Array
 from alchemiser_cli.shm.inspecting import gather_facts
+from alchemiser_cli.shm.layout import SLOTS
 from alchemiser_cli.shm.weights import WeightSegment
 
 __all__ = ["SEGMENT", "Kill", "Verified", "drill_weights", "kill_writers", "verify_reads"]
@@ -58,7 +59,7 @@ def drill_weights(size: int) -> dict[str, Array]:
 
 
 def kill_writers(folder: str, size: int, clock: Clock) -> None:
-    """Start and kill a writer for each line of standard input, and publish once at its end."""
+    """Start and kill a writer for each line of standard input, and publish in every slot then."""
     settings = ShmSettings(directory=Path(folder))
     segment = WeightSegment(settings, SEGMENT, clock)
     weights = drill_weights(size)
@@ -82,8 +83,11 @@ def kill_writers(folder: str, size: int, clock: Clock) -> None:
         os.close(told)
         slots = gather_facts(settings, SEGMENT, clock, tensors=False).slots
         _answer(Kill(any(slot.state == "writing" for slot in slots), recovery_ns))
+    last = 0
     with segment.writer(weights) as writer:
-        _answer(writer.publish(_filled(weights, writer.segment.generation + 1)))
+        for _ in range(SLOTS):  # the next writers come by each slot, also one that was left torn
+            last = writer.publish(_filled(weights, writer.segment.generation + 1))
+    _answer(last)
 
 
 def verify_reads(folder: str, size: int, clock: Clock) -> None:

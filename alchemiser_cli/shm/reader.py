@@ -25,6 +25,7 @@ from alchemiser_cli.shm.layout import PUBLISHED_WORD, Header
 from alchemiser_cli.shm.mapping import Mapping
 from alchemiser_cli.shm.presence import FAILURES, REFUSALS, RETRIES, ReaderLine
 from alchemiser_cli.shm.slots import SlotHead, decode_head, slot_of
+from alchemiser_cli.shm.struck import held_up_on_purpose, spoiled_on_purpose
 from alchemiser_cli.shm.words import PUBLISHED, TO_COMPLETE, fence_of_one_thread, unseal
 from alchemiser_cli.telemetry import SILENT, Telemetry
 from alchemiser_cli.telemetry import names as metric
@@ -313,19 +314,24 @@ class SegmentReader(ABC, Generic[C, T]):
             why = f"They are {found.age_s:.1f} s old; shm.max_age_s is {self._settings.max_age_s}."
         if self.refusal is not None:
             why += f" Newer ones were refused: {self.refusal.what}."
-        return StaleWeightsError(
+        stale = StaleWeightsError(
             f"{self._file.name} has no weights that may be acted on",
             why=why,
             next_step="Look at the writer; until it publishes, the setting shm.when_expired holds.",
             context={"action": found.action, "generation": found.generation},
         )
+        refused_on_purpose = self.refusal is not None and self.refusal.injected
+        stale.injected = refused_on_purpose or held_up_on_purpose()
+        return stale
 
     def _corrupt(self, fault: str) -> SegmentCorruptError:
-        return SegmentCorruptError(
+        corrupt = SegmentCorruptError(
             f"{self._file.name} cannot be read",
             why=f"{self._settings.read_attempts} attempts failed, the last because {fault}.",
             next_step=f"Look at it: alchemiser shm inspect {segment_name(self._file)}",
         )
+        corrupt.injected = spoiled_on_purpose()
+        return corrupt
 
     def _unlike(self, header: Header) -> SegmentSchemaError:
         return SegmentSchemaError(

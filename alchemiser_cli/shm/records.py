@@ -22,6 +22,7 @@ from alchemiser_cli.shm.reader import Copy, SegmentReader
 from alchemiser_cli.shm.schema import record_manifest
 from alchemiser_cli.shm.slots import BODY, HEAD_BYTES, Provenance, SlotHead, pack_head, staged_head
 from alchemiser_cli.shm.slots import payload_length as claimed_length
+from alchemiser_cli.shm.struck import MID_COPY, READ, copy_struck_in_the_middle
 from alchemiser_cli.shm.writer import SegmentWriter
 from alchemiser_cli.telemetry import SILENT, Telemetry
 
@@ -121,6 +122,7 @@ class RecordWriter(Generic[T]):
             SegmentRecordTooLargeError: ``segment-record-too-large``, which is a ValueError, too.
             RecordNotFiniteError: ``record-not-finite``, a ValueError, for NaN or infinity.
             SegmentWriterAliveError: ``segment-writer-alive`` after ``close`` or a fork.
+            SharedMemoryFullError: ``shared-memory-full`` where the memory gives no room.
         """
         if type(record) is not self._kind:
             raise TypeError(f"{type(record).__name__} is not {self._kind.__name__}")
@@ -137,8 +139,11 @@ class RecordWriter(Generic[T]):
             times_ns = writer.times_ns()
             pack_head(staged, generation, times_ns, step, length, self._described)
             body = self._bodies[index][: len(staged)]
-            body[:] = staged
-            writer.commit(generation, _XXH3(body, generation), times_ns[0])
+            if MID_COPY.armed is None:
+                body[:] = staged
+            else:
+                copy_struck_in_the_middle(body, staged)
+            writer.commit(generation, _XXH3(staged, generation), times_ns[0])
         return generation
 
     def close(self) -> None:
@@ -194,6 +199,8 @@ class RecordReader(SegmentReader[bytes, T], Generic[T]):
         if length > self._capacity:
             return None
         data = bytes(body[: HEAD_BYTES + length])
+        if READ.armed is not None:
+            data = READ.alter(data) or data
         return Copy(_XXH3(data, generation), data, data)
 
     def _accepted(self, head: SlotHead, content: bytes) -> T:

@@ -25,6 +25,7 @@ from alchemiser_cli.shm.slots import (
     payload_length,
     slot_of,
 )
+from alchemiser_cli.shm.struck import READ, spoiled_blocks, spoiled_parts
 from alchemiser_cli.shm.transfer import copied_blocks, hashed_parts
 from alchemiser_cli.shm.words import TO_COMPLETE
 from alchemiser_cli.telemetry import SILENT, Telemetry
@@ -129,7 +130,8 @@ class WeightReader(SegmentReader[_Payload, Weights]):
         if payload_length(head) != len(copy.payload):
             return None
         hasher = xxhash.xxh3_64(head, generation)
-        finite = copied_blocks(copy.blocks[index], hasher)
+        blocks = copy.blocks[index]
+        finite = copied_blocks(blocks if READ.armed is None else spoiled_blocks(blocks), hasher)
         return Copy(hasher.intdigest(), head, (copy.payload, finite))
 
     def _mapped(self, index: int, generation: int) -> Copy[_Payload] | None:
@@ -138,7 +140,8 @@ class WeightReader(SegmentReader[_Payload, Weights]):
         if payload_length(head) != len(payload):
             return None
         hasher = xxhash.xxh3_64(head, generation)
-        finite = hashed_parts(self._parts[index], hasher)
+        parts = self._parts[index]
+        finite = hashed_parts(parts if READ.armed is None else spoiled_parts(parts), hasher)
         return Copy(hasher.intdigest(), head, (payload, finite))
 
     def _accepted(self, head: SlotHead, content: _Payload) -> Weights:

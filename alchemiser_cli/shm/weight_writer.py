@@ -12,6 +12,7 @@ from alchemiser_cli.logs import get_logger
 from alchemiser_cli.shm.canary import Array, Canary
 from alchemiser_cli.shm.schema import DTYPES, Manifest, TensorSpec
 from alchemiser_cli.shm.slots import BODY, HEAD_BYTES, pack_head, staged_head
+from alchemiser_cli.shm.struck import MID_COPY, blocks_struck_in_the_middle
 from alchemiser_cli.shm.transfer import BLOCK, Block, Check, checks_of, copied_blocks
 from alchemiser_cli.shm.writer import SegmentWriter
 
@@ -55,6 +56,7 @@ class WeightWriter:
             SegmentSchemaError: ``segment-schema-mismatch`` for other arrays.
             TrainingDivergedError: ``training-diverged`` if a number is NaN or infinite.
             SegmentWriterAliveError: ``segment-writer-alive`` after ``close`` or a fork.
+            SharedMemoryFullError: ``shared-memory-full`` where the memory gives no room.
         """
         sources = _sources(self._manifest, weights, canary)
         writer = self.segment
@@ -66,8 +68,11 @@ class WeightWriter:
             pack_head(self._staged, generation, times_ns, step, length, described)
             self._heads[index][:] = self._staged
             hasher = xxhash.xxh3_64(self._staged, generation)
+            blocks = _blocks(self._targets[index], sources)
+            if MID_COPY.armed is not None:
+                blocks = blocks_struck_in_the_middle(blocks)
             try:
-                finite = copied_blocks(_blocks(self._targets[index], sources), hasher)
+                finite = copied_blocks(blocks, hasher)
             except BaseException:
                 writer.abandon(generation)
                 raise

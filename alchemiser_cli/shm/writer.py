@@ -11,6 +11,7 @@ from alchemiser_cli.errors import (
     SegmentExistsError,
     SegmentSchemaError,
     SegmentWriterAliveError,
+    SharedMemoryFullError,
 )
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.shm.control import (
@@ -28,6 +29,7 @@ from alchemiser_cli.shm.lease import WriterLease
 from alchemiser_cli.shm.mapping import Mapping
 from alchemiser_cli.shm.schema import Manifest
 from alchemiser_cli.shm.slots import Provenance, encode_provenance, slot_of
+from alchemiser_cli.shm.struck import PUBLISH
 from alchemiser_cli.shm.words import PUBLISHED, TO_COMPLETE, TO_WRITING, fence_of_one_thread, seal
 from alchemiser_cli.telemetry import SILENT, Telemetry
 from alchemiser_cli.telemetry import names as metric
@@ -123,7 +125,13 @@ class SegmentWriter:
         return self._clock.now_ns(), self._clock.monotonic_ns()
 
     def commit(self, generation: int, checksum: int, published_ns: int) -> None:
-        """Make the slot of ``generation`` complete, and then the generation visible."""
+        """Make the slot of ``generation`` complete, and then the generation visible.
+
+        Raises:
+            SharedMemoryFullError: ``shared-memory-full`` where the memory gives no room.
+        """
+        if PUBLISH.armed is not None and not self._passes(generation):
+            return
         words, fence = self._words, self._fence
         mark = self.mapping.marks[slot_of(generation)]
         words[mark + 1] = checksum
@@ -142,6 +150,24 @@ class SegmentWriter:
     def abandon(self, generation: int) -> None:
         """Leave the slot of ``generation`` empty: what was to be written is no good."""
         self._words[self.mapping.marks[slot_of(generation)]] = 0
+
+    def _passes(self, generation: int) -> bool:
+        """Pass the fault point; what is lost there leaves an empty slot, and its number free."""
+        try:
+            passes = PUBLISH.alter(b"") is not None
+        except OSError as error:
+            self.abandon(generation)
+            full = SharedMemoryFullError(
+                f"{self.file.parent} has no room for generation {generation}",
+                why=f"The system answered: {error.strerror or error}.",
+                next_step="Remove segments that nobody uses, or enlarge the tmpfs.",
+                context={"generation": generation},
+            )
+            full.injected = True
+            raise full from error
+        if not passes:
+            self.abandon(generation)
+        return passes
 
     def beat(self) -> None:
         """Say that the writer lives, between publications that are far apart."""

@@ -1,5 +1,6 @@
 """Opening the state database: its pragmas, schema version, integrity and errors."""
 
+import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from alchemiser_cli.errors import (
     StateCorruptError,
     StateUnreachableError,
 )
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.settings import Settings
 from alchemiser_cli.settings.urls import masked_url
 from alchemiser_cli.state.preparation import prepare, version_of
@@ -31,7 +33,10 @@ _SQLITE_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # Without space the write-ahead log's index cannot grow, which SQLite calls an I/O error.
 _SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
 _POSTGRESQL_FULL = "53100"
+_SYSTEM_FULL = {errno.ENOSPC, errno.EDQUOT}
 _POSTGRESQL_LOCK = int.from_bytes(b"alchstat")  # the advisory lock of exclusive transactions
+
+_WRITE = fault_point("state.write")
 
 
 class StateHealth(msgspec.Struct, frozen=True):
@@ -50,26 +55,40 @@ class StateDatabase:
     """
 
     def __init__(
-        self, url: str, clock: Clock, connect_timeout_s: float = 5.0, *, pool_size: int = 5
+        self,
+        url: str,
+        clock: Clock,
+        connect_timeout_s: float = 5.0,
+        *,
+        pool_size: int = 5,
+        suffers: bool = True,
     ) -> None:
         """Keep the URL; nothing is opened before the first connection.
 
         ``pool_size`` is how many connections this process may hold at once; who needs one more
-        waits for at most ``connect_timeout_s``.
+        waits for at most ``connect_timeout_s``. What looks after faults itself does not
+        ``suffer`` those that are injected at ``state.write``: it could not end them otherwise.
         """
         self._url = make_url(url)
         self._clock = clock
         self._timeout_s = connect_timeout_s
         self._pool_size = pool_size
+        self._suffers = suffers
         self._engine: Engine | None = None
         self._identity: tuple[int, int] | None = None
         self._opening = threading.Lock()
 
     @classmethod
-    def of(cls, settings: Settings, clock: Clock) -> Self:
+    def of(cls, settings: Settings, clock: Clock, *, suffers: bool = True) -> Self:
         """Return the database that the settings mean; nothing is opened yet."""
         state = settings.state
-        return cls(settings.state_url, clock, state.connect_timeout_s, pool_size=state.pool_size)
+        return cls(
+            settings.state_url,
+            clock,
+            state.connect_timeout_s,
+            pool_size=state.pool_size,
+            suffers=suffers,
+        )
 
     @property
     def location(self) -> str:
@@ -87,6 +106,8 @@ class StateDatabase:
             DatabaseError: ``state-unreachable``, ``state-corrupt`` or ``state-schema``.
             DiskFullError: ``disk-full``.
         """
+        if _WRITE.armed is not None and self._suffers:
+            self._suffer()
         try:
             with self._usable().begin() as connection:
                 if exclusive:
@@ -117,6 +138,12 @@ class StateDatabase:
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+
+    def _suffer(self) -> None:
+        try:
+            _WRITE.strike()
+        except (OSError, sqlite3.Error) as error:
+            raise self._translated(error) from error
 
     @property
     def _is_sqlite(self) -> bool:
@@ -208,13 +235,21 @@ class StateDatabase:
         """Back the file up before a migration from ``version``; a server has its own backups."""
         return back_up(self._file, version) if self._is_sqlite else None
 
-    def _translated(self, error: SQLAlchemyError | sqlite3.Error) -> DatabaseError | DiskFullError:
+    def _translated(
+        self, error: SQLAlchemyError | sqlite3.Error | OSError
+    ) -> DatabaseError | DiskFullError:
         origin = getattr(error, "orig", error)
+        failure = self._coded(origin, error)
+        failure.injected = getattr(origin, "injected", False)
+        return failure
+
+    def _coded(self, origin: object, error: Exception) -> DatabaseError | DiskFullError:
         reason = str(origin or error)
         code = getattr(origin, "sqlite_errorcode", None)
         if code is not None and code & 0xFF in _SQLITE_DAMAGED:
             return self._corrupt(reason)
-        if code in _SQLITE_FULL or getattr(origin, "sqlstate", None) == _POSTGRESQL_FULL:
+        full = code in _SQLITE_FULL or getattr(origin, "errno", None) in _SYSTEM_FULL
+        if full or getattr(origin, "sqlstate", None) == _POSTGRESQL_FULL:
             return DiskFullError(
                 f"no space is left for the state database {self.location}",
                 why=reason,

@@ -24,12 +24,15 @@ __all__ = [
     "SCHEMA_VERSION",
     "alert_cursor",
     "audit_anchor",
+    "chaos_run",
     "circuit_breaker",
     "delivery",
     "error_group",
     "error_minute",
     "error_occurrence",
     "error_resolution",
+    "fault_lease",
+    "fault_strike",
     "incident",
     "metadata",
     "progress",
@@ -40,7 +43,7 @@ __all__ = [
     "threshold_sample",
 ]
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 metadata = MetaData()
 
@@ -278,4 +281,62 @@ alert_cursor = Table(
     Column("source", String(64), primary_key=True),
     Column("position", Text, nullable=False),
     Column("at_ns", BigInteger, nullable=False),
+)
+
+# A fault that somebody asked for. Processes read the rows without ``ended_ns``; a target takes part
+# until ``ends_ns`` whatever becomes of its owner.
+fault_lease = Table(
+    "fault_lease",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("target", String(96), nullable=False),
+    Column("environment", String(16), nullable=False),
+    Column("owner", String(128), nullable=False),
+    Column("fault", Text, nullable=False),  # JSON
+    Column("reason", Text, nullable=False),
+    Column("drill", Boolean, nullable=False),  # whether thresholds and people count its errors
+    Column("run", String(32), nullable=True),  # the experiment that it belongs to
+    Column("at_ns", BigInteger, nullable=False),
+    Column("begins_ns", BigInteger, nullable=False),
+    Column("ends_ns", BigInteger, nullable=False),
+    Column("ended_ns", BigInteger, nullable=True),
+    Column("ended_by", String(128), nullable=True),
+    Index("fault_lease_by_time", "at_ns"),
+)
+# One lease a target: what is over is marked so before another is written.
+Index(
+    "fault_lease_in_force",
+    fault_lease.c.target,
+    unique=True,
+    sqlite_where=fault_lease.c.ended_ns.is_(None),
+    postgresql_where=fault_lease.c.ended_ns.is_(None),
+)
+
+fault_strike = Table(
+    "fault_strike",
+    metadata,
+    Column("lease", String(32), primary_key=True),
+    Column("process", String(128), primary_key=True),  # HOST:PID
+    Column("count", BigInteger, nullable=False),
+    Column("first_ns", BigInteger, nullable=False),
+    Column("last_ns", BigInteger, nullable=False),
+)
+
+# An experiment under way or over; the document is kept so that its rollbacks can be run by whoever
+# finds its runner dead.
+chaos_run = Table(
+    "chaos_run",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("document", Text, nullable=False),  # JSON
+    Column("owner", String(128), nullable=False),
+    Column("process", String(128), nullable=False),  # HOST:PID
+    Column("folder", Text, nullable=True),  # its scratch home
+    Column("state", String(16), nullable=False),  # running, rolling-back, over, abandoned
+    Column("started_ns", BigInteger, nullable=False),
+    Column("seen_ns", BigInteger, nullable=False),
+    Column("ended_ns", BigInteger, nullable=True),
+    Column("journal", Text, nullable=True),  # JSON
+    Index("chaos_run_by_state", "state", "started_ns"),
 )

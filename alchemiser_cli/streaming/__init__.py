@@ -84,6 +84,9 @@ if TYPE_CHECKING:
     from alchemiser_cli.streaming.librdkafka import (
         library_version,
     )
+    from alchemiser_cli.streaming.outages import (
+        OutageCallback,
+    )
     from alchemiser_cli.streaming.playback import (
         ReplayResult,
         replay,
@@ -177,6 +180,7 @@ __all__ = [
     "LatencyMs",
     "ListedLetter",
     "OnlyCounted",
+    "OutageCallback",
     "Outgoing",
     "PartitionProgress",
     "Quarantine",
@@ -305,6 +309,7 @@ _HOMES = {
         "SetAside",
     ),
     "librdkafka": ("library_version",),
+    "outages": ("OutageCallback",),
     "playback": (
         "ReplayResult",
         "replay",

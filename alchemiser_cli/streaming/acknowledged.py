@@ -10,10 +10,12 @@ from typing import Self
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from alchemiser_cli.errors import DeliveryFailedError
+from alchemiser_cli.errors import BrokerUnreachableError, DeliveryFailedError
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.settings.sections import KafkaSettings
 from alchemiser_cli.streaming.clients import producer_client
-from alchemiser_cli.streaming.failures import kafka_error
+from alchemiser_cli.streaming.failures import caused_on_purpose, kafka_error
+from alchemiser_cli.streaming.spoiling import Produced, spoiled_before_sending
 
 __all__ = ["AcknowledgedProducer", "Header", "Outgoing", "Sent"]
 
@@ -22,6 +24,8 @@ _ROOM_S = 0.01  # pause between tries while librdkafka's queue is full
 # How large a message may be is for the brokers to say: what one of them once took, and gave out
 # with longer headers, is not to fail at a limit of ours.
 _MAX_BYTES = 64 * 1024 * 1024
+
+_PRODUCE = fault_point("streaming.produce")
 
 Header = tuple[str, bytes | None]
 
@@ -91,6 +95,31 @@ class AcknowledgedProducer:
         Raises:
             DeliveryFailedError: ``delivery-failed``; the brokers do not have it.
         """
+        if _PRODUCE.armed is None:
+            return await self._send(message)
+        return await self._send_struck(message)
+
+    async def _send_struck(self, message: Outgoing) -> Sent:
+        """Send what a fault leaves of ``message``; where that is nothing, nobody is told."""
+        whole = Produced(message.value, message.headers)
+        try:
+            left = await _PRODUCE.alter_async(whole, spoiled_before_sending)
+        except BrokerUnreachableError as error:  # as librdkafka tells it: the message timed out
+            failure = DeliveryFailedError(
+                f"a message for {message.topic!r} was not acknowledged",
+                why=error.why,
+                next_step=error.next_step,
+                context={"topic": message.topic, **error.context},
+            )
+            failure.injected = error.injected
+            raise failure from error
+        sent = Sent(message.topic, message.partition, -1)
+        for one in left:
+            changed = {"value": one.value, "headers": one.headers}
+            sent = await self._send(msgspec.structs.replace(message, **changed))
+        return sent
+
+    async def _send(self, message: Outgoing) -> Sent:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Sent] = loop.create_future()
 
@@ -161,7 +190,7 @@ def _settle(
 
 
 def _failed(message: Outgoing, error: KafkaError) -> DeliveryFailedError:
-    return DeliveryFailedError(
+    failure = DeliveryFailedError(
         f"a message for {message.topic!r} was not acknowledged",
         why=f"{error.str().rstrip('.')}.",
         next_step="Check that the topic exists, its size limit, and that the brokers run.",
@@ -171,3 +200,5 @@ def _failed(message: Outgoing, error: KafkaError) -> DeliveryFailedError:
             "bytes": len(message.value or b""),
         },
     )
+    failure.injected = caused_on_purpose()
+    return failure

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.market.columns import TickColumns
 from alchemiser_cli.market.quality import LatencyHistogram, latest_only_columns
 from alchemiser_cli.resilience import Retry
 from alchemiser_cli.streaming.handling import (
     CallbackEndedError,
+    pass_to_handle,
     processing_failed,
 )
 from alchemiser_cli.streaming.intake import ColumnWork, Span, received_from
@@ -25,6 +27,7 @@ from alchemiser_cli.streaming.setting_aside import TalliedAside
 __all__ = ["ColumnBatches", "ColumnsCallback"]
 
 ColumnsCallback = Callable[[TickColumns], Awaitable[None]]
+_HANDLE = fault_point("streaming.handle")
 _LEAST_SHARE = 0.1  # of the time that a callback may take, for the smallest part of a batch
 
 Rows = npt.NDArray[np.int64]
@@ -159,23 +162,8 @@ class ColumnBatches:
         share = max(len(columns) / len(work.columns), _LEAST_SHARE)
         timeout_s = self._timeout_s * share
 
-        async def attempt() -> None:
-            deadline = asyncio.timeout(timeout_s)
-            try:
-                async with deadline:
-                    await self._on_columns(columns)
-            except TimeoutError as error:
-                if deadline.expired():
-                    why = f"The callback ran longer than {timeout_s:g} s."
-                    raise CallbackEndedError(why) from error
-                raise
-            except asyncio.CancelledError as error:
-                if self._task is not None and self._task.cancelling():
-                    raise  # we ourselves are to end
-                raise CallbackEndedError("The callback was cancelled.") from error
-
         try:
-            await self._retry.call_async(attempt)
+            await self._retry.call_async(self._attempt, columns, timeout_s)
         except StopConsuming:
             raise
         except Exception as error:  # noqa: BLE001  a message must not fail its batch
@@ -191,6 +179,23 @@ class ColumnBatches:
         self._aside.worked_off(count)
         latency_s = (self._clock.monotonic_ns() - work.taken_ns) / NS_PER_SECOND
         self._latencies.record(latency_s, count)
+
+    async def _attempt(self, columns: TickColumns, timeout_s: float) -> None:
+        deadline = asyncio.timeout(timeout_s)
+        try:
+            async with deadline:
+                if _HANDLE.armed is not None:
+                    await pass_to_handle()
+                await self._on_columns(columns)
+        except TimeoutError as error:
+            if deadline.expired():
+                why = f"The callback ran longer than {timeout_s:g} s."
+                raise CallbackEndedError(why, error.__cause__ or error) from error
+            raise
+        except asyncio.CancelledError as error:
+            if self._task is not None and self._task.cancelling():
+                raise  # we ourselves are to end
+            raise CallbackEndedError("The callback was cancelled.", error) from error
 
     async def _fail(
         self, work: ColumnWork, columns: TickColumns, rows: Rows, error: Exception

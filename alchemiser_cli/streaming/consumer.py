@@ -15,6 +15,7 @@ from alchemiser_cli.streaming.columnar import ColumnDecoder
 from alchemiser_cli.streaming.conflating import thin
 from alchemiser_cli.streaming.group_consumer import GroupConsumer
 from alchemiser_cli.streaming.intake import ColumnIntake, TickIntake
+from alchemiser_cli.streaming.outages import OutageCallback
 from alchemiser_cli.streaming.positions import Start
 from alchemiser_cli.streaming.received import TickCallback
 from alchemiser_cli.streaming.results import ConsumeResult
@@ -37,6 +38,7 @@ class Consumer(GroupConsumer):
         stop: Callable[[], bool] = lambda: False,
         aside: SetAside | None = None,
         on_snapshot: SnapshotCallback | None = None,
+        on_outage: OutageCallback | None = None,
     ) -> ConsumeResult:
         """Consume until a stop condition holds, then commit and leave the group.
 
@@ -52,6 +54,8 @@ class Consumer(GroupConsumer):
                 ``drain_timeout_s``, and what waits is left for the next run.
             aside: where messages go that cannot be read, handled or believed.
             on_snapshot: told how it goes, some ten times a second.
+            on_outage: told once of each outage of the brokers or the registry that the run waits
+                out by itself, when it begins; called in another thread.
 
         Raises:
             BrokerUnreachableError: ``broker-unreachable`` after ``request_timeout_s``.
@@ -61,7 +65,7 @@ class Consumer(GroupConsumer):
                 ``max_outage_s``; what it concerns is not committed.
             Exception: what ``aside`` raised; that message is not committed.
         """
-        run = self._begin(start, max_messages, until_idle_s, stop, on_snapshot)
+        run = self._begin(start, max_messages, until_idle_s, stop, on_snapshot, on_outage)
         intake = self._intake(TickIntake, run)
         thinned = thin if self._settings.latest_only else None
         return await self._in_lanes(run, on_tick, intake, aside, thinned)
@@ -76,6 +80,7 @@ class Consumer(GroupConsumer):
         stop: Callable[[], bool] = lambda: False,
         aside: SetAside | None = None,
         on_snapshot: SnapshotCallback | None = None,
+        on_outage: OutageCallback | None = None,
     ) -> ConsumeResult:
         """Consume as ``run`` does, but batch after batch as columns.
 
@@ -86,7 +91,7 @@ class Consumer(GroupConsumer):
         Raises:
             StreamingError: as ``run``.
         """
-        run = self._begin(start, max_messages, until_idle_s, stop, on_snapshot)
+        run = self._begin(start, max_messages, until_idle_s, stop, on_snapshot, on_outage)
         batches = ColumnBatches(
             self._topic,
             on_columns,

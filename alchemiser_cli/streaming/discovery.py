@@ -18,6 +18,7 @@ from alchemiser_cli.errors import (
 )
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.settings.sections import KafkaSettings, TopicSettings
+from alchemiser_cli.streaming.broker_faults import broker_faults_reach
 from alchemiser_cli.streaming.embedded import EmbeddedKafka
 from alchemiser_cli.streaming.files import (
     locked,
@@ -117,7 +118,7 @@ def own_cluster(kafka: KafkaSettings, topics: TopicSettings) -> Iterator[Cluster
     Raises:
         EmbeddedBrokerFailedError: ``embedded-broker-failed``.
     """
-    with EmbeddedKafka(kafka.embedded_brokers) as embedded:
+    with _embedded(kafka) as embedded:
         _create_configured(embedded, topics)
         yield Cluster(embedded.bootstrap, "own", embedded)
 
@@ -135,7 +136,7 @@ def serve(
         DiskFullError: ``disk-full``.
     """
     make_private_folder(run_folder)
-    with EmbeddedKafka(kafka.embedded_brokers) as embedded:
+    with _embedded(kafka) as embedded:
         names = _create_configured(embedded, topics)
         served = ServedBroker(
             pid=os.getpid(),
@@ -167,6 +168,13 @@ def find_served(run_folder: Path) -> ServedBroker | None:
     """
     served = _find_live(run_folder)
     return served if served is not None and _accepts(served.bootstrap) else None
+
+
+@contextlib.contextmanager
+def _embedded(kafka: KafkaSettings) -> Iterator[EmbeddedKafka]:
+    """Yield a cluster that suffers the broker faults of this process."""
+    with EmbeddedKafka(kafka.embedded_brokers) as embedded, broker_faults_reach(embedded):
+        yield embedded
 
 
 def _find_live(run_folder: Path) -> ServedBroker | None:

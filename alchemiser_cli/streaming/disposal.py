@@ -41,7 +41,7 @@ class Disposal:
         """
         self._on_failed(received, error)
         if self._limit is not None:
-            self._limit.failed(reason_of(error))
+            self._limit.failed(reason_of(error), injected=error.injected)
         if self._dead_letters is None:
             return False
         await self._dead_letters.put(received, error, deliveries)

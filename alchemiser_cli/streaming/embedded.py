@@ -1,6 +1,7 @@
 """The embedded Kafka: librdkafka's own mock cluster, driven by ctypes."""
 
 import ctypes
+from collections import Counter
 from types import TracebackType
 from typing import Self
 
@@ -95,7 +96,11 @@ class EmbeddedKafka:
             raise _refused(library, f"the topic {name!r} was not created", result)
 
     def set_leader(self, topic: str, partition: int, broker: int) -> None:
-        """Make ``broker`` the partition's leader; -1 leaves it without one."""
+        """Make ``broker`` the partition's leader.
+
+        Do not leave a partition without a leader (-1): librdkafka 2.16 crashes, and this process
+        with it, when a client then writes to it.
+        """
         self._call("rd_kafka_mock_partition_set_leader", topic.encode(), partition, broker)
 
     def broker_down(self, broker: int = -1) -> None:
@@ -123,6 +128,39 @@ class EmbeddedKafka:
         """Forget the errors still pushed for ``api_key``."""
         library, cluster = self._running()
         library.rd_kafka_mock_clear_request_errors(cluster, api_key)
+
+    def delete_records(self, topic: str, partition: int, before: int) -> None:
+        """Forget the records of a partition whose offset is less than ``before``.
+
+        Raises:
+            EmbeddedBrokerFailedError: ``embedded-broker-failed``, for example for an offset that
+                the partition does not hold.
+        """
+        function = "rd_kafka_mock_partition_delete_records"
+        self._call(function, topic.encode(), partition, before)
+
+    def track_requests(self) -> None:
+        """Begin to note which requests come; what was noted before is forgotten."""
+        library, cluster = self._running()
+        library.rd_kafka_mock_start_request_tracking(cluster)
+
+    def stop_tracking(self) -> None:
+        """Note requests no more."""
+        library, cluster = self._running()
+        library.rd_kafka_mock_stop_request_tracking(cluster)
+
+    def requests(self) -> Counter[int]:
+        """Count the requests that came since ``track_requests``, by the protocol's API key."""
+        library, cluster = self._running()
+        count = ctypes.c_size_t()
+        noted = library.rd_kafka_mock_get_requests(cluster, ctypes.byref(count))
+        if not noted:
+            return Counter()
+        try:
+            api_key = library.rd_kafka_mock_request_api_key
+            return Counter(api_key(noted[index]) for index in range(count.value))
+        finally:
+            library.rd_kafka_mock_request_destroy_array(noted, count)
 
     def _call(self, function: str, *arguments: int | bytes) -> None:
         library, cluster = self._running()

@@ -126,7 +126,9 @@ class EnvelopeDecoder:
         try:
             return self._schemas.writer(schema_id)
         except MessageUndecodableError as error:
-            raise _undecodable(str(error.context["reason"]), error.why, schema_id) from error
+            refusal = _undecodable(str(error.context["reason"]), error.why, schema_id)
+            refusal.injected = error.injected
+            raise refusal from error
 
 
 def envelope_headers(event: EventEnvelope) -> list[Header]:

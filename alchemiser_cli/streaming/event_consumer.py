@@ -13,6 +13,7 @@ from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
 from alchemiser_cli.streaming.envelopes import EnvelopeDecoder
 from alchemiser_cli.streaming.event_intake import EventIntake
 from alchemiser_cli.streaming.group_consumer import GroupConsumer
+from alchemiser_cli.streaming.outages import OutageCallback
 from alchemiser_cli.streaming.positions import Start
 from alchemiser_cli.streaming.received import EventCallback
 from alchemiser_cli.streaming.registry import SchemaRegistry
@@ -61,6 +62,7 @@ class EventConsumer(GroupConsumer):
         stop: Callable[[], bool] = lambda: False,
         aside: SetAside | None = None,
         on_snapshot: SnapshotCallback | None = None,
+        on_outage: OutageCallback | None = None,
     ) -> EventsResult:
         """Consume until a stop condition holds, then commit and leave the group.
 
@@ -76,6 +78,8 @@ class EventConsumer(GroupConsumer):
             aside: where messages go that cannot be read or handled, for example ``Disposal``
                 with its dead letters.
             on_snapshot: told how it goes, some ten times a second.
+            on_outage: told once of each outage of the brokers or the registry that the run waits
+                out by itself, when it begins; called in another thread.
 
         Raises:
             BrokerUnreachableError: ``broker-unreachable`` after ``request_timeout_s``.
@@ -85,7 +89,7 @@ class EventConsumer(GroupConsumer):
                 ``max_outage_s``; what it concerns is not committed.
             Exception: what ``aside`` raised; that message is not committed.
         """
-        run = self._begin(start, max_messages, until_idle_s, stop, on_snapshot)
+        run = self._begin(start, max_messages, until_idle_s, stop, on_snapshot, on_outage)
         intake = EventIntake(
             self._topic,
             EnvelopeDecoder(self._schemas),

@@ -7,13 +7,19 @@ from confluent_kafka import Message
 
 from alchemiser_cli.clock import Clock
 from alchemiser_cli.errors import MessageUndecodableError
+from alchemiser_cli.faults import Armed, fault_point
+from alchemiser_cli.market.envelope import EventEnvelope
 from alchemiser_cli.streaming.envelopes import EVENT_TYPE_HEADER, EnvelopeDecoder, header_text
 from alchemiser_cli.streaming.intake import Leases, Transit, ours, received_from
 from alchemiser_cli.streaming.lanes import WorkItem
+from alchemiser_cli.streaming.poisoning import marked
 from alchemiser_cli.streaming.positions import StartPositions
 from alchemiser_cli.streaming.received import Received
+from alchemiser_cli.streaming.spoiling import misframed
 
 __all__ = ["EventIntake"]
+
+_DECODE = fault_point("streaming.decode")
 
 
 class EventIntake:
@@ -58,12 +64,31 @@ class EventIntake:
         if told is not None and not self._wants(told):
             return raw
         try:
-            event = self._decoder.decode(raw.value)
+            if _DECODE.armed is not None:
+                event = self._decode_struck(raw.value)
+            else:
+                event = self._decoder.decode(raw.value)
         except MessageUndecodableError as error:
+            marked(error, raw.headers)
             return msgspec.structs.replace(raw, undecodable=error)
         if not self._wants(event.event_type):  # its header was missing
             return raw
         return msgspec.structs.replace(raw, event=event)
+
+    def _decode_struck(self, value: bytes | None) -> EventEnvelope:
+        spoiled = False
+
+        def spoil(whole: bytes | None, armed: Armed) -> bytes | None:
+            nonlocal spoiled
+            spoiled = True
+            return misframed(whole, armed)
+
+        (left,) = _DECODE.alter_all([value], spoil)
+        try:
+            return self._decoder.decode(left)
+        except MessageUndecodableError as error:
+            error.injected = spoiled
+            raise
 
     def _wants(self, event_type: str) -> bool:
         return self._event_types is None or event_type in self._event_types

@@ -1,5 +1,7 @@
 """librdkafka's errors as coded errors of ours."""
 
+from typing import TypeVar
+
 from confluent_kafka import KafkaError, KafkaException
 
 from alchemiser_cli.errors import (
@@ -8,16 +10,20 @@ from alchemiser_cli.errors import (
     StreamingError,
     TopicMissingError,
 )
+from alchemiser_cli.faults import fault_points
 
 __all__ = [
     "PASSING",
     "broker_unreachable",
+    "caused_on_purpose",
     "group_unreadable",
     "is_beyond_mending",
     "is_fatal",
     "kafka_error",
     "translated",
 ]
+
+Failure = TypeVar("Failure", bound=StreamingError)
 
 PASSING = {
     KafkaError._TRANSPORT,  # noqa: SLF001  librdkafka's own codes begin with an underscore
@@ -69,12 +75,13 @@ def is_beyond_mending(error: KafkaError) -> bool:
 def translated(error: KafkaError, bootstrap: str, topic: str, group: str) -> StreamingError:
     """Return the coded error for a fatal ``error`` of a consumer."""
     if error.code() in _TOPIC:
-        return TopicMissingError(
+        missing = TopicMissingError(
             f"the topic {topic!r} cannot be read",
             why=f"Kafka answered: {error.str()}.",
             next_step="Check topics.ticks and the rights of kafka.username.",
             context={"topic": topic, "bootstrap": bootstrap, "kafka_error": error.name()},
         )
+        return _marked(missing)
     if error.code() in _AUTHORIZATION:
         return broker_unreachable(bootstrap, error.str(), error.name())
     return group_unreadable(group, bootstrap, error)
@@ -82,20 +89,36 @@ def translated(error: KafkaError, bootstrap: str, topic: str, group: str) -> Str
 
 def broker_unreachable(bootstrap: str, why: str, name: str | None = None) -> BrokerUnreachableError:
     """Return ``broker-unreachable`` for the cluster at ``bootstrap``."""
-    return BrokerUnreachableError(
+    unreachable = BrokerUnreachableError(
         f"no broker of {bootstrap} answered",
         why=f"{why.rstrip('.')}.",
         next_step="Check kafka.bootstrap and that the cluster runs; `alchemiser broker serve` "
         "starts an embedded one.",
         context={"bootstrap": bootstrap, "kafka_error": name},
     )
+    return _marked(unreachable)
 
 
 def group_unreadable(group: str, bootstrap: str, error: KafkaError) -> ConsumerGroupUnreadableError:
     """Return ``consumer-group-unreadable`` for ``group``."""
-    return ConsumerGroupUnreadableError(
+    unreadable = ConsumerGroupUnreadableError(
         f"the consumer group {group!r} cannot be used",
         why=f"Kafka answered: {error.str()}.",
         next_step="Check that the group's coordinator runs, and the rights of kafka.username.",
         context={"group": group, "bootstrap": bootstrap, "kafka_error": error.name()},
     )
+    return _marked(unreadable)
+
+
+def caused_on_purpose() -> bool:
+    """Tell whether a fault of this process is in force at the brokers themselves."""
+    return any(
+        point.armed is not None and point.armed.in_force()
+        for name, point in fault_points().items()
+        if name.startswith("broker.")
+    )
+
+
+def _marked(failure: Failure) -> Failure:
+    failure.injected = caused_on_purpose()
+    return failure

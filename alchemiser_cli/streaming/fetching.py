@@ -9,11 +9,13 @@ from confluent_kafka import Message
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.errors import AlchemiserError, RegistryUnreachableError, StreamingError
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.resilience import RetryPolicy
 from alchemiser_cli.settings.sections import ConsumerSettings
 from alchemiser_cli.streaming.membership import GroupMember
 from alchemiser_cli.streaming.offsets import PartitionLease
+from alchemiser_cli.streaming.outages import OutageCallback
 from alchemiser_cli.streaming.results import PartitionProgress
 
 __all__ = ["Fetcher", "Intake"]
@@ -25,6 +27,8 @@ _BACKOFF = RetryPolicy(base_s=0.2, cap_s=10.0)
 
 Work = TypeVar("Work")
 Work_co = TypeVar("Work_co", covariant=True)
+
+_FETCH = fault_point("streaming.fetch")
 
 _log = get_logger("market_data", "streaming.consumer")
 
@@ -47,7 +51,8 @@ class Intake(Protocol[Work_co]):
 class Fetcher(Generic[Work]):
     """Runs a group member until told to end; attributes without underscore may be read anywhere.
 
-    ``deliver``, ``each_second`` and ``ended`` are called in this thread. ``done`` is asked how
+    ``deliver``, ``each_second``, ``ended`` and ``on_outage`` (once an outage of a broker or the
+    registry, when it begins) are called in this thread. ``done`` is asked how
     many of the delivered messages are finished, ``dropped`` how many of these were given up with
     their partitions; they come again, to us or to another member.
 
@@ -68,6 +73,7 @@ class Fetcher(Generic[Work]):
         dropped: Callable[[], int],
         each_second: Callable[[], object],
         ended: Callable[[], object],
+        on_outage: OutageCallback,
     ) -> None:
         """Prepare the thread; at most ``limit`` messages are delivered and not dropped."""
         self._member = member
@@ -80,6 +86,7 @@ class Fetcher(Generic[Work]):
         self._dropped = dropped
         self._each_second = each_second
         self._ended = ended
+        self._on_outage = on_outage
         self._ending = threading.Event()
         self._room = threading.Event()
         self._random = Random()  # noqa: S311  spreads load, keeps no secret
@@ -154,7 +161,10 @@ class Fetcher(Generic[Work]):
             except StreamingError as error:
                 if self.delivered > came:
                     outage.over()
+                fresh = not outage.begun
                 wait_s = outage.wait_after(error)
+                if fresh:
+                    self._on_outage(error)
                 _log.warning("consumer_rejoins", code=error.code, why=error.why, wait_s=wait_s)
                 if self._ending.wait(wait_s):
                     return
@@ -173,6 +183,8 @@ class Fetcher(Generic[Work]):
             messages = self._still_ours(self._strays[:most])
             del self._strays[:most]
             messages = messages or member.take(most, _POLL_S)
+            if _FETCH.armed is not None:
+                messages = _FETCH.alter_all(messages)
             if messages:
                 self._hand_on(messages, began_ns)
             elif not member.assigned:
@@ -207,6 +219,7 @@ class Fetcher(Generic[Work]):
         self.waiting_for = "the schema registry"
         self._member.pause()
         _log.warning("registry_outage_paused", code=error.code, why=error.why)
+        self._on_outage(error)
         held = self._with_leases(messages)
         while not self._ending.is_set():
             until_ns = self._clock.monotonic_ns() + round(outage.wait_after(error) * NS_PER_SECOND)
@@ -274,6 +287,9 @@ class Fetcher(Generic[Work]):
         if now_ns - self._looked_ns > _LOOK_EVERY_NS:
             self._looked_ns = now_ns
             self.lag = self._member.lag()
+            if (absence := self._member.absence()) is not None:
+                _log.warning("broker_outage", code=absence.code, why=absence.why)
+                self._on_outage(absence)
             self._each_second()
 
 

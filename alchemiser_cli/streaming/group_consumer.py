@@ -9,6 +9,7 @@ from alchemiser_cli.streaming.fetching import Intake
 from alchemiser_cli.streaming.handling import Handling
 from alchemiser_cli.streaming.intake import Transit
 from alchemiser_cli.streaming.lanes import Lanes, Thin, WorkItem
+from alchemiser_cli.streaming.outages import OutageCallback
 from alchemiser_cli.streaming.positions import Start, StartPositions
 from alchemiser_cli.streaming.received import MessageCallback
 from alchemiser_cli.streaming.registry import SchemaRegistry
@@ -59,6 +60,7 @@ class GroupConsumer:
         until_idle_s: float | None,
         stop: Callable[[], bool],
         on_snapshot: SnapshotCallback | None,
+        on_outage: OutageCallback | None,
     ) -> ConsumerRun:
         return ConsumerRun(
             self._kafka,
@@ -73,6 +75,7 @@ class GroupConsumer:
             until_idle_s,
             stop,
             on_snapshot,
+            on_outage or (lambda _: None),
         )
 
     async def _in_lanes(

@@ -9,6 +9,7 @@ from alchemiser_cli.errors import (
     MessageProcessingError,
     RetryExhaustedError,
 )
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.resilience import Retry
 from alchemiser_cli.streaming.lanes import Turn, WorkItem
@@ -19,10 +20,13 @@ from alchemiser_cli.telemetry import Histogram
 __all__ = [
     "CallbackEndedError",
     "Handling",
+    "pass_to_handle",
     "processing_failed",
 ]
 
 _NS_PER_SECOND = 1_000_000_000
+
+_HANDLE = fault_point("streaming.handle")
 
 _log = get_logger("market_data", "streaming.consumer")
 
@@ -69,6 +73,8 @@ class Handling:
             return
         started_ns = turn.since_ns = clock.monotonic_ns()
         try:
+            if _HANDLE.armed is not None:
+                await pass_to_handle()
             await self._callback(content, received)
         except StopConsuming:
             raise
@@ -102,6 +108,8 @@ class Handling:
             deliveries += 1
             turn.since_ns = self._clock.monotonic_ns()
             try:
+                if _HANDLE.armed is not None:
+                    await pass_to_handle()
                 await self._callback(item.received.content, item.received)
             except (Exception, asyncio.CancelledError) as again:
                 raise _as_exception(again, turn, self._timeout_s) from again
@@ -118,7 +126,28 @@ class Handling:
 
 
 class CallbackEndedError(Exception):
-    """A callback was ended from outside: by its timeout, or because it cancelled itself."""
+    """A callback was ended from outside: by its timeout, or because it cancelled itself.
+
+    ``injected`` says that it was a fault on purpose that took the time.
+    """
+
+    def __init__(self, why: str, ended: BaseException) -> None:
+        """Say why, and what ended it."""
+        super().__init__(why)
+        self.injected: bool = getattr(ended, "injected", False)
+
+
+async def pass_to_handle() -> None:
+    """Pass the fault point before a callback; whoever is ended in it knows that it was that.
+
+    Raises:
+        AlchemiserError: the error that the fault names.
+    """
+    try:
+        await _HANDLE.strike_async()
+    except asyncio.CancelledError as ended:
+        vars(ended)["injected"] = True
+        raise
 
 
 def _as_exception(error: BaseException, turn: Turn, timeout_s: float) -> Exception:
@@ -128,11 +157,11 @@ def _as_exception(error: BaseException, turn: Turn, timeout_s: float) -> Excepti
         turn.timed_out = False
         if task is not None:
             task.uncancel()
-        return CallbackEndedError(f"The callback ran longer than {timeout_s:g} s.")
+        return CallbackEndedError(f"The callback ran longer than {timeout_s:g} s.", error)
     if isinstance(error, asyncio.CancelledError):
         if task is not None and task.cancelling():
             raise error
-        return CallbackEndedError("The callback was cancelled.")
+        return CallbackEndedError("The callback was cancelled.", error)
     if isinstance(error, Exception):
         return error
     raise error

@@ -9,13 +9,19 @@ import numpy.typing as npt
 from confluent_kafka import Message
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
-from alchemiser_cli.errors import AlchemiserError
+from alchemiser_cli.errors import AlchemiserError, MessageUndecodableError
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.market.columns import TickColumns
 from alchemiser_cli.market.quality import Violation
 from alchemiser_cli.market.ticks import Tick
-from alchemiser_cli.streaming.columnar import FEWEST_FOR_COLUMNS, ColumnDecoder
+from alchemiser_cli.streaming.columnar import (
+    FEWEST_FOR_COLUMNS,
+    ColumnDecoder,
+    DecodedColumns,
+)
 from alchemiser_cli.streaming.lanes import WorkItem
 from alchemiser_cli.streaming.offsets import PartitionLease
+from alchemiser_cli.streaming.poisoning import Poisoning, marked
 from alchemiser_cli.streaming.positions import StartPositions
 from alchemiser_cli.streaming.received import Received
 from alchemiser_cli.streaming.watching import QualityWatch
@@ -24,6 +30,8 @@ from alchemiser_cli.telemetry import Histogram
 __all__ = ["ColumnIntake", "ColumnWork", "Span", "TickIntake", "Transit", "ours", "received_from"]
 
 _NS_PER_MS = 1_000_000
+
+_DECODE = fault_point("streaming.decode")
 
 Leases = dict[int, PartitionLease]
 
@@ -70,6 +78,16 @@ class _Intake:
         self._watch = watch
         self._clock = clock
 
+    def _decode(self, values: Sequence[bytes | None]) -> DecodedColumns:
+        if _DECODE.armed is not None:
+            return Poisoning(values).columns(self._decoder)
+        return self._decoder.decode(values)
+
+    def _decode_ticks(self, values: Sequence[bytes | None]) -> list[Tick | MessageUndecodableError]:
+        if _DECODE.armed is not None:
+            return Poisoning(values).ticks(self._decoder)
+        return self._decoder.decode_ticks(values)
+
 
 class TickIntake(_Intake):
     """Makes a ``WorkItem`` of each message."""
@@ -96,21 +114,21 @@ class TickIntake(_Intake):
         received = []
         if len(messages) < FEWEST_FOR_COLUMNS:
             see = self._watch.see
-            for message, outcome in zip(messages, self._decoder.decode_ticks(values), strict=True):
+            for message, outcome in zip(messages, self._decode_ticks(values), strict=True):
                 if isinstance(outcome, Tick):
                     violation = see(outcome, now_ns)
                     received.append(received_from(topic, message, outcome, None, violation))
                 else:
-                    received.append(received_from(topic, message, undecodable=outcome))
+                    received.append(_refused(topic, message, outcome))
             return received
         # Columns are looked at much faster, and give the same verdicts.
-        decoded = self._decoder.decode(values)
+        decoded = self._decode(values)
         violations = dict(self._watch.see_columns(decoded.columns, now_ns))
         errors = dict(decoded.undecodable)
         ticks = enumerate(decoded.columns.ticks())
         for row, message in enumerate(messages):
             if row in errors:
-                received.append(received_from(topic, message, undecodable=errors[row]))
+                received.append(_refused(topic, message, errors[row]))
                 continue
             index, tick = next(ticks)
             received.append(received_from(topic, message, tick, None, violations.get(index)))
@@ -152,16 +170,13 @@ class ColumnIntake(_Intake):
         """
         taken_ns = self._clock.monotonic_ns()
         wanted = ours(messages, leases, self._positions)
-        decoded = self._decoder.decode([message.value() for message in wanted])
+        decoded = self._decode([message.value() for message in wanted])
         columns, rows = decoded.columns, decoded.rows
         if self._transit is not None:
             for row, event_ns in zip(rows.tolist(), columns.event_time_ns.tolist(), strict=True):
                 self._transit.observe(wanted[row].timestamp()[1], event_ns)
         violations = self._watch.see_columns(columns, self._clock.now_ns())
-        aside = [
-            received_from(self._topic, wanted[row], undecodable=error)
-            for row, error in decoded.undecodable
-        ]
+        aside = [_refused(self._topic, wanted[row], error) for row, error in decoded.undecodable]
         if violations:
             good = np.ones(len(columns), bool)
             good[[index for index, _ in violations]] = False
@@ -207,6 +222,12 @@ def received_from(
         undecodable,
         violation,
     )
+
+
+def _refused(topic: str, message: Message, error: MessageUndecodableError) -> Received:
+    received = received_from(topic, message, undecodable=error)
+    marked(error, received.headers)
+    return received
 
 
 def _spans(messages: Sequence[Message], leases: Leases) -> list[Span]:

@@ -46,6 +46,18 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
         [_POINTER, ctypes.c_int16, ctypes.c_size_t, ctypes.POINTER(_ERROR)],
     ),
     "rd_kafka_mock_clear_request_errors": (None, [_POINTER, ctypes.c_int16]),
+    "rd_kafka_mock_partition_delete_records": (
+        _ERROR,
+        [_POINTER, _TEXT, ctypes.c_int32, ctypes.c_int64],
+    ),
+    "rd_kafka_mock_start_request_tracking": (None, [_POINTER]),
+    "rd_kafka_mock_stop_request_tracking": (None, [_POINTER]),
+    "rd_kafka_mock_get_requests": (
+        ctypes.POINTER(_POINTER),
+        [_POINTER, ctypes.POINTER(ctypes.c_size_t)],
+    ),
+    "rd_kafka_mock_request_api_key": (ctypes.c_int16, [_POINTER]),
+    "rd_kafka_mock_request_destroy_array": (None, [ctypes.POINTER(_POINTER), ctypes.c_size_t]),
 }
 
 

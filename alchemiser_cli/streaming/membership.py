@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
-from alchemiser_cli.errors import StreamingError
+from alchemiser_cli.errors import BrokerUnreachableError, StreamingError
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
 from alchemiser_cli.streaming.clients import consumer_client
@@ -18,6 +19,7 @@ from alchemiser_cli.streaming.failures import (
     translated,
 )
 from alchemiser_cli.streaming.offsets import PartitionLease
+from alchemiser_cli.streaming.outages import BrokerAbsence
 from alchemiser_cli.streaming.positions import StartPositions
 from alchemiser_cli.streaming.probe import broker_metadata
 from alchemiser_cli.streaming.results import PartitionProgress
@@ -26,7 +28,10 @@ from alchemiser_cli.streaming.topics import partitions_of
 __all__ = ["GroupMember"]
 
 _ANSWER_POLL_S = 0.02
+_ASK_S = 0.5  # how long brokers that seem to be away are waited for
 _COMMIT_ATTEMPTS = 3  # of the last commit before partitions are given up
+
+_COMMIT = fault_point("streaming.commit")
 
 _log = get_logger("market_data", "streaming.consumer")
 
@@ -59,6 +64,7 @@ class GroupMember:
         self._give_up = give_up
         self._consumer: Consumer | None = None
         self._failure: StreamingError | None = None
+        self._absence = BrokerAbsence(bootstrap, kafka.client_id, clock, kafka.request_timeout_s)
         self._epoch = 0
         self._committed_ns = 0
         self._commit_under_way = False
@@ -83,6 +89,7 @@ class GroupMember:
             self._bootstrap,
             embedded=info.embedded,
             on_commit=self._on_answer,
+            error_cb=self._absence.noted,
         )
         places = [TopicPartition(self._topic, number) for number in range(partitions)]
         try:
@@ -115,10 +122,15 @@ class GroupMember:
             raise failure
         if first is None:
             return []
+        self._absence.over()
         taken = [first]
         if most > 1:
             taken += consumer.consume(most - 1, timeout=0)
         return [message for message in taken if message.error() is None or self._usable(message)]
+
+    def absence(self) -> BrokerUnreachableError | None:
+        """Return ``broker-unreachable`` once, when all brokers have been away for long."""
+        return self._absence.overdue(lambda: self._reachable(self._joined(), _ASK_S))
 
     def pause(self) -> None:
         """Fetch no more, while ``take`` keeps the membership alive."""
@@ -144,7 +156,10 @@ class GroupMember:
         ):
             return
         self._committed_ns = now_ns
-        if moved := self._moved(self.leases.values()):
+        moved = self._moved(self.leases.values())
+        if _COMMIT.armed is not None:
+            moved = self._struck(moved)
+        if moved:
             try:
                 self._joined().commit(offsets=moved, asynchronous=True)
             except KafkaException as error:
@@ -174,7 +189,7 @@ class GroupMember:
         consumer = self._consumer
         leases = sorted(self.leases.values(), key=lambda lease: lease.place)
         self._give_up(leases)
-        reachable = self._reachable(consumer)
+        reachable = self._reachable(consumer, self._kafka.request_timeout_s)
         progress = None
         if reachable:
             self._await_answer(consumer)
@@ -196,6 +211,7 @@ class GroupMember:
             if not self._dead:
                 self._consumer.close()
             self._consumer = None
+        self._absence.over()
         self.assigned = self.paused = self._commit_under_way = self._dead = False
         self.join()
 
@@ -233,6 +249,8 @@ class GroupMember:
         if not (moved := self._moved(leases)):
             return
         for tried in range(1, _COMMIT_ATTEMPTS + 1):
+            if _COMMIT.armed is not None and not (moved := self._struck(moved)):
+                return
             try:
                 answers = self._joined().commit(offsets=moved, asynchronous=False)
             except KafkaException as error:
@@ -243,6 +261,24 @@ class GroupMember:
             else:
                 self._on_commit(None, answers)
                 return
+
+    def _struck(self, moved: list[TopicPartition]) -> list[TopicPartition]:
+        """Return what a fault lets through; what it refuses is asked again, as a broker's is."""
+        try:
+            return _COMMIT.alter_all(moved)
+        except StreamingError as error:
+            _log.warning(
+                "offset_commit_failed",
+                group=self._group,
+                code=error.code,
+                why=error.why,
+                injected=error.injected,
+            )
+        for place in moved:
+            lease = self.leases.get(place.partition)
+            if lease is not None and lease.asked == place.offset:
+                lease.asked = lease.committed
+        return []
 
     def _commit_for_good(self, consumer: Consumer, leases: list[PartitionLease]) -> None:
         """Commit before leaving; sit a rebalance out during which commits are refused."""
@@ -282,11 +318,11 @@ class GroupMember:
             "offset_commit_failed", group=self._group, kafka_error=error.name(), why=error.str()
         )
 
-    def _reachable(self, consumer: Consumer) -> bool:
+    def _reachable(self, consumer: Consumer, wait_s: float) -> bool:
         if self._dead:
             return False  # closing it would wait for ever
         try:
-            consumer.list_topics(self._topic, timeout=self._kafka.request_timeout_s)
+            consumer.list_topics(self._topic, timeout=wait_s)
         except KafkaException:
             return False
         return True

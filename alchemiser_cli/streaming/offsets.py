@@ -35,6 +35,8 @@ class PartitionLease:
         """Note that what began at ``offset`` needs nothing more; ``following`` is the next."""
         pending = self._pending
         if pending[0] != offset:
+            if offset in self._done:  # it came twice, and once is done before those below it
+                pending.remove(offset)
             self._done[offset] = following
             return
         pending.popleft()

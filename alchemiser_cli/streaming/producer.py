@@ -8,13 +8,15 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.errors import DeliveryFailedError
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.market.ticks import Tick
 from alchemiser_cli.settings.sections import KafkaSettings
 from alchemiser_cli.streaming.acknowledged import Header
 from alchemiser_cli.streaming.clients import producer_client
 from alchemiser_cli.streaming.codec import TickEncoder
-from alchemiser_cli.streaming.failures import broker_unreachable
+from alchemiser_cli.streaming.failures import broker_unreachable, caused_on_purpose
+from alchemiser_cli.streaming.spoiling import Produced, spoiled_before_sending
 from alchemiser_cli.streaming.topics import require_topic
 from alchemiser_cli.telemetry import SILENT, Telemetry
 from alchemiser_cli.telemetry.names import EMIT_LATENCY_SECONDS, ENQUEUE_DELAY_SECONDS
@@ -25,6 +27,8 @@ _BACK_PRESSURE_POLL_S = 0.1
 _FLUSH_STEP_S = 0.25  # between two of them, a signal is heard
 _SENDS_A_POLL = 64  # asking for acknowledgements after each send would cost as much as the send
 _NS_PER_MS = 1_000_000
+
+_PRODUCE = fault_point("streaming.produce")
 
 _log = get_logger("market_data", "streaming.producer")
 
@@ -66,6 +70,7 @@ class TickProducer:
         self._measured = telemetry is not SILENT
         self._producer: Producer | None = None
         self._last_failure: str | None = None
+        self._injected = 0  # of the failed ones, those that a fault refused
         self._told = 0  # missing acknowledgements that flush raised
         self.topic = topic
         self.sent = 0
@@ -133,8 +138,31 @@ class TickProducer:
             BrokerUnreachableError: ``broker-unreachable`` if the queue is full and nothing was
                 acknowledged for ``request_timeout_s``.
         """
-        producer = self._connected()
         value = self._encoder.encode(tick)
+        if _PRODUCE.armed is None:
+            self._queue(tick, value, headers)
+        else:
+            self._queue_struck(tick, value, headers)
+        if self._delay is not None:
+            self._delay.observe((self._clock.now_ns() - tick.event_time_ns) / NS_PER_SECOND)
+        return len(value)
+
+    def _queue_struck(self, tick: Tick, value: bytes, headers: Sequence[Header]) -> None:
+        """Queue what a fault leaves of the message: nothing, the same, two, or a spoiled one."""
+        try:
+            left = _PRODUCE.alter_all([Produced(value, headers)], spoiled_before_sending)
+        except DeliveryFailedError as error:
+            self.sent += 1
+            self._injected += 1
+            self._note_failure(error.why, None)
+            return
+        if not left:
+            self.sent += 1  # as far as anybody knows
+        for one in left:
+            self._queue(tick, one.value, one.headers)
+
+    def _queue(self, tick: Tick, value: bytes | None, headers: Sequence[Header]) -> None:
+        producer = self._connected()
         moment_ns = self._clock.now_ns() if self._live else tick.event_time_ns
         stamp_ms = moment_ns // _NS_PER_MS
         waiting_since: tuple[int, int] | None = None  # settled messages, monotonic ns
@@ -159,11 +187,8 @@ class TickProducer:
             except BufferError:
                 waiting_since = self._wait_for_room(producer, waiting_since)
         self.sent += 1
-        if self._delay is not None:
-            self._delay.observe((self._clock.now_ns() - tick.event_time_ns) / NS_PER_SECOND)
         if self.sent % _SENDS_A_POLL == 0:
             producer.poll(0)
-        return len(value)
 
     def poll(self) -> None:
         """Take the acknowledgements that have arrived; call it while pausing between sends."""
@@ -207,7 +232,7 @@ class TickProducer:
         producer.flush(deadline_s - steps * _FLUSH_STEP_S)
 
     def _missing(self, given_up: int, outstanding: int) -> DeliveryFailedError:
-        return DeliveryFailedError(
+        missing = DeliveryFailedError(
             f"{given_up + outstanding} of {self.sent} messages were not acknowledged",
             why=f"{given_up} were given up and {outstanding} had no answer in time; "
             f"the last reason was: {self._last_failure or 'none given'}.",
@@ -221,6 +246,8 @@ class TickProducer:
                 "outstanding": outstanding,
             },
         )
+        missing.injected = self._injected == given_up and not outstanding
+        return missing
 
     def _wait_for_room(self, producer: Producer, since: tuple[int, int] | None) -> tuple[int, int]:
         producer.poll(_BACK_PRESSURE_POLL_S)
@@ -236,19 +263,24 @@ class TickProducer:
         return since
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None and caused_on_purpose():
+            self._injected += 1
         if error is None:
             if self._measured and (latency_s := message.latency()) is not None:
                 self._latency.observe(latency_s)
             return
+        self._note_failure(error.str(), message.partition())
+
+    def _note_failure(self, why: str, partition: int | None) -> None:
         self.failed += 1
-        self._last_failure = error.str()
+        self._last_failure = why
         if self.failed == 1:
             _log.warning(
                 "delivery_failed",
                 code=DeliveryFailedError.code,
                 topic=self.topic,
-                partition=message.partition(),
-                why=error.str(),
+                partition=partition,
+                why=why,
             )
 
 

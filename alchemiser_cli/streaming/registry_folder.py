@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from alchemiser_cli.errors import RegistryUnreachableError, SchemaNotFoundError
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.streaming.compatibility import incompatibilities
 from alchemiser_cli.streaming.files import locked, make_private_folder, write_atomically
 from alchemiser_cli.streaming.registry_schemas import (
@@ -18,6 +19,8 @@ from alchemiser_cli.streaming.registry_schemas import (
 )
 
 __all__ = ["FolderRegistry"]
+
+_GET = fault_point("registry.get")
 
 
 class FolderRegistry:
@@ -42,6 +45,8 @@ class FolderRegistry:
             HomeNotWritableError: ``home-not-writable``.
             DiskFullError: ``disk-full``.
         """
+        if _GET.armed is not None:
+            _GET.strike()
         parsed = parsed_schema(subject, schema)
         make_private_folder(self._folder)
         with locked(self._folder / ".lock"):
@@ -61,6 +66,8 @@ class FolderRegistry:
             SchemaNotFoundError: ``schema-not-found``.
             RegistryUnreachableError: ``registry-unreachable`` if its file cannot be read.
         """
+        if _GET.armed is not None:
+            _GET.strike()
         known = self._schemas.get(schema_id)
         if known is not None:
             return known
@@ -82,6 +89,8 @@ class FolderRegistry:
         Raises:
             RegistryUnreachableError: ``registry-unreachable`` if a file cannot be read.
         """
+        if _GET.armed is not None:
+            _GET.strike()
         versions = self._versions(subject)
         return (versions[-1], self.schema(versions[-1])) if versions else None
 

@@ -1,5 +1,6 @@
 """A schema registry behind Confluent's HTTP interface."""
 
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -12,11 +13,14 @@ from alchemiser_cli.errors import (
     SchemaIncompatibleError,
     SchemaNotFoundError,
 )
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.settings.sections import RegistrySettings
 
 __all__ = ["HttpRegistry"]
 
 _NOT_FOUND, _CONFLICT, _UNPROCESSABLE = 404, 409, 422
+
+_GET = fault_point("registry.get")
 
 Answer = TypeVar("Answer")
 
@@ -42,6 +46,7 @@ class HttpRegistry:
         }
         if user:
             conf["basic.auth.user.info"] = f"{user}:{password}"
+        self._timeout_s = settings.timeout_s
         self._client = SchemaRegistryClient(conf)
 
     def register(self, subject: str, schema: str) -> int:
@@ -107,6 +112,8 @@ class HttpRegistry:
         self._client.close()
 
     def _ask(self, wish: str, call: Callable[[], Answer]) -> Answer:
+        if _GET.armed is not None:
+            self._pass(wish)
         try:
             return call()
         except SchemaRegistryError as error:
@@ -115,6 +122,26 @@ class HttpRegistry:
             # The client lets its HTTP library's errors through, and that library changed
             # between releases: whatever it raises, the registry did not answer.
             raise self._unreachable(wish, repr(error)) from error
+
+    def _pass(self, wish: str) -> None:
+        """Pass the fault point; a registry that hangs is given up after its timeout."""
+        struck: list[Exception] = []
+
+        def strike() -> None:
+            try:
+                _GET.strike()
+            except Exception as error:  # noqa: BLE001  it is raised where it is waited for
+                struck.append(error)
+
+        thread = threading.Thread(target=strike, name="alchemiser-registry-fault", daemon=True)
+        thread.start()
+        thread.join(self._timeout_s)
+        if thread.is_alive():
+            given_up = self._unreachable(wish, f"No answer within {self._timeout_s:g} s.")
+            given_up.injected = True
+            raise given_up
+        if struck:
+            raise struck[0]
 
     def _refused(self, wish: str, error: SchemaRegistryError) -> AlchemiserError:
         what = f"the schema registry did not {wish}"

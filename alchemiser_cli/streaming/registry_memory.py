@@ -4,6 +4,7 @@ import json
 import threading
 
 from alchemiser_cli.errors import SchemaNotFoundError
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.streaming.compatibility import incompatibilities
 from alchemiser_cli.streaming.registry_schemas import (
     canonical,
@@ -13,6 +14,8 @@ from alchemiser_cli.streaming.registry_schemas import (
 )
 
 __all__ = ["MemoryRegistry", "shared_registry"]
+
+_GET = fault_point("registry.get")
 
 
 class MemoryRegistry:
@@ -33,6 +36,8 @@ class MemoryRegistry:
         Raises:
             SchemaIncompatibleError: ``schema-incompatible``, also for text that is no schema.
         """
+        if _GET.armed is not None:
+            _GET.strike()
         parsed = parsed_schema(subject, schema)
         text = canonical(parsed)
         with self._lock:
@@ -49,6 +54,8 @@ class MemoryRegistry:
         Raises:
             SchemaNotFoundError: ``schema-not-found``.
         """
+        if _GET.armed is not None:
+            _GET.strike()
         text = self._schemas.get(schema_id)
         if text is None:
             raise SchemaNotFoundError(
@@ -61,6 +68,8 @@ class MemoryRegistry:
 
     def latest(self, subject: str) -> tuple[int, str] | None:
         """Return id and text of the subject's latest schema, or None."""
+        if _GET.armed is not None:
+            _GET.strike()
         schema_id = self._latest.get(subject)
         return None if schema_id is None else (schema_id, self._schemas[schema_id])
 

@@ -12,7 +12,13 @@ from alchemiser_cli.errors import (
     RetryExhaustedError,
 )
 from alchemiser_cli.logs import get_logger
-from alchemiser_cli.resilience import BreakerPolicy, CircuitBreaker, Retry, RetryPolicy
+from alchemiser_cli.resilience import (
+    BreakerMetrics,
+    BreakerPolicy,
+    CircuitBreaker,
+    Retry,
+    RetryPolicy,
+)
 from alchemiser_cli.streaming.registry import SchemaRegistry
 
 __all__ = ["ATTEMPTS", "RetryingRegistry"]
@@ -92,6 +98,10 @@ class RetryingRegistry:
             RegistryUnreachableError: ``registry-unreachable``.
         """
         return self._ask(lambda: self._registry.compatible(subject, schema))
+
+    def breaker(self) -> BreakerMetrics:
+        """Return what the circuit breaker did up to now."""
+        return self._breaker.metrics()
 
     def close(self) -> None:
         """Close the other registry's connections."""

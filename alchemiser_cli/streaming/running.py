@@ -12,6 +12,7 @@ from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
 from alchemiser_cli.streaming.fetching import Fetcher, Intake
 from alchemiser_cli.streaming.membership import GroupMember
 from alchemiser_cli.streaming.offsets import PartitionLease
+from alchemiser_cli.streaming.outages import OutageCallback
 from alchemiser_cli.streaming.positions import StartPositions
 from alchemiser_cli.streaming.received import StopConsuming
 from alchemiser_cli.streaming.results import (
@@ -68,6 +69,7 @@ class ConsumerRun:
         until_idle_s: float | None,
         stop: Callable[[], bool],
         on_snapshot: SnapshotCallback | None,
+        on_outage: OutageCallback,
     ) -> None:
         self.positions = positions
         self.watch = watch
@@ -82,6 +84,7 @@ class ConsumerRun:
         self._until_idle_s = until_idle_s
         self._stop = stop
         self._on_snapshot = on_snapshot
+        self._on_outage = on_outage
         self._started_ns = self._last_done_ns = clock.monotonic_ns()
         self._rate = RecentRate(clock)
         self._wake = asyncio.Event()
@@ -116,6 +119,7 @@ class ConsumerRun:
             dropped=lambda: stage.dropped,
             each_second=self.watch.take_stock,
             ended=lambda: self._loop.call_soon_threadsafe(self._wake.set),
+            on_outage=self._on_outage,
         )
         self._stage = stage
         fetcher.start()

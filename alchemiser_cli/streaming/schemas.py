@@ -34,6 +34,21 @@ class WriterSchema:
     bounds: Bounds
 
 
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """An id without a schema: when it was asked for, why it has none, and whether on purpose."""
+
+    asked_ns: int
+    reason: str
+    why: str
+    injected: bool
+
+    def error(self, schema_id: int) -> MessageUndecodableError:
+        refusal = undecodable(self.reason, self.why, schema_id)
+        refusal.injected = self.injected
+        return refusal
+
+
 class SchemaCache:
     """The schemas of one registry; safe to share between threads.
 
@@ -59,8 +74,7 @@ class SchemaCache:
         self._own = json.loads(tick_schema())
         self._reader = fastavro.parse_schema(json.loads(tick_schema()))
         self._known: dict[int, WriterSchema] = {}
-        # id -> (when it was asked for, the reason's word, the reason), the oldest first
-        self._unknown: OrderedDict[int, tuple[int, str, str]] = OrderedDict()
+        self._unknown: OrderedDict[int, _Unknown] = OrderedDict()  # the oldest first
         self._lock = threading.Lock()
 
     @classmethod
@@ -86,7 +100,7 @@ class SchemaCache:
                 return known
             self._forget_old()
             if (refused := self._unknown.get(schema_id)) is not None:
-                raise undecodable(refused[1], refused[2], schema_id)
+                raise refused.error(schema_id)
             if len(self._unknown) >= self._unknown_limit:
                 why = f"The registry was not asked: {len(self._unknown)} ids were unknown just now."
                 raise undecodable("unknown-schema", why, schema_id)
@@ -97,7 +111,8 @@ class SchemaCache:
             schema = json.loads(self._registry.schema(schema_id))
             parsed = fastavro.parse_schema(schema)
         except SchemaNotFoundError as error:
-            raise self._refusal(schema_id, "unknown-schema", error.what) from error
+            refused = self._refusal(schema_id, "unknown-schema", error.what, error.injected)
+            raise refused from error
         except (
             ValueError,
             TypeError,
@@ -112,13 +127,16 @@ class SchemaCache:
         known = self._known[schema_id] = WriterSchema(schema_id, parsed, reader, Bounds(parsed))
         return known
 
-    def _refusal(self, schema_id: int, reason: str, why: str) -> MessageUndecodableError:
-        self._unknown[schema_id] = self._clock.monotonic_ns(), reason, why
-        return undecodable(reason, why, schema_id)
+    def _refusal(
+        self, schema_id: int, reason: str, why: str, injected: bool = False
+    ) -> MessageUndecodableError:
+        unknown = _Unknown(self._clock.monotonic_ns(), reason, why, injected)
+        self._unknown[schema_id] = unknown
+        return unknown.error(schema_id)
 
     def _forget_old(self) -> None:
         before_ns = self._clock.monotonic_ns() - self._ask_again_ns
-        while self._unknown and next(iter(self._unknown.values()))[0] <= before_ns:
+        while self._unknown and next(iter(self._unknown.values())).asked_ns <= before_ns:
             self._unknown.popitem(last=False)
 
 

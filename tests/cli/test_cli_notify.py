@@ -1,6 +1,7 @@
 """``notify``: a failing command, the message in a real mailbox, acknowledged, and its end."""
 
 import json
+import os
 import re
 import time
 
@@ -85,6 +86,19 @@ def test_an_error_of_a_command_is_told_by_the_next_courier(notify):
     passed = document(notify("notify", "run", "--once", "-o", "json"))
     incidents = document(notify("notify", "incidents", "-o", "json"))["incidents"]
     assert passed["alerts"] == len(incidents)
+
+
+@pytest.mark.parametrize(("typed", "told"), [(True, 0), (False, 1)])
+def test_a_mistyped_name_is_told_only_where_nobody_saw_it(process, notify, typed, told):
+    """Whoever typed it reads the error; a job of cron has nobody at its terminal."""
+    parent, terminal = os.openpty()
+    options = {"stderr": terminal} if typed else {}
+    one = process("model", "inspect", "nothing-here", **options)
+    one.communicate(timeout=60)
+    os.close(terminal)
+    os.close(parent)
+    assert one.returncode == ExitCode.NOT_FOUND
+    assert document(notify("notify", "run", "--once", "-o", "json"))["alerts"] == told
 
 
 def test_a_test_goes_through_every_channel_and_is_a_proof(notify):

@@ -55,7 +55,6 @@ def alert(fingerprint, code="broker-unreachable"):
 RAISER = f"""{PARTS}
 outbox = Outbox(store)
 while True:
-    outbox.enqueue(alert("left to the thread"))
     os.write(1, outbox.raise_alert(alert("raised")).encode() + b"\\n")
 """
 

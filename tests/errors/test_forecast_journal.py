@@ -10,6 +10,7 @@ from alchemiser_cli.errors.journal import Captured
 from alchemiser_cli.errors.journal.fingerprint import fingerprint
 from alchemiser_cli.errors.journal.store import JournalStore
 from alchemiser_cli.state import StateDatabase, error_minute
+from alchemiser_cli.testing.postgresql import postgresql_programs, temporary_postgresql
 
 MINUTE_NS = 60_000_000_000
 NOW = 28_333_440  # a minute, 00:00 UTC
@@ -140,6 +141,24 @@ def test_the_journals_own_counts_are_what_is_read(database):
     store.append([_captured(code, (NOW - 60 * hour) * MINUTE_NS) for hour in range(1, 6)])
     found = told(database)
     assert found[code].events == found[ANY_CRITICAL].events == 5
+
+
+def test_a_postgresql_journal_is_forecast_alike(database):
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed")
+    times = [(NOW - 60 * hour) * MINUTE_NS for hour in range(1, 30)]
+    failures = [_captured("broker-unreachable", at_ns) for at_ns in times]
+
+    def outlook(opened):
+        JournalStore(opened).append(failures)
+        return forecast(opened, NOW * MINUTE_NS)
+
+    with temporary_postgresql(programs) as url:
+        server = StateDatabase(url, ManualClock())
+        on_the_server = outlook(server)
+        server.close()
+    assert on_the_server == outlook(database)
 
 
 def _captured(code, at_ns):

@@ -38,6 +38,7 @@ from alchemiser_cli.errors.trading import OrderRejectedError
 from alchemiser_cli.errors.translate import translated, translating
 from alchemiser_cli.errors.translations import _BY_CLASS
 from alchemiser_cli.exits import ExitCode
+from alchemiser_cli.faults import denial
 
 CORRUPT = b"SQLite format 3\x00" + b"\x00" * 4080
 
@@ -156,6 +157,7 @@ class Order(pydantic.BaseModel):
         provoked_by(extra_is_missing, "extra-missing"),
         provoked_by(write_to_full_device, "disk-full"),
         provoked_by(system_error(errno.EDQUOT), "disk-full"),
+        provoked_by(system_error(errno.EIO), "disk-failing"),
         provoked_by(system_error(errno.EACCES), "environment-misconfigured"),
         provoked_by(system_error(errno.EPERM), "environment-misconfigured"),
         provoked_by(system_error(errno.EROFS), "environment-misconfigured"),
@@ -384,6 +386,15 @@ def test_the_gravest_of_a_group_speaks_for_it():
     group = ExceptionGroup("both", [TimeoutError(), ExceptionGroup("", [OSError(28, "full")])])
     failure = translated(group, doing="write")
     assert (failure.code, failure.severity) == ("disk-full", Severity.CRITICAL)
+
+
+@pytest.mark.provokes("disk-failing")
+def test_a_device_that_fails_is_no_defect_of_ours():
+    """Only a broken device fails so; the fault point raises what it raises."""
+    failure = translated(denial("input-output"), doing="write the trail")
+    assert (failure.code, failure.severity) == ("disk-failing", Severity.CRITICAL)
+    assert (failure.injected, failure.context["errno"]) == (True, "EIO")
+    assert "move the home to a sound disk" in failure.next_step
 
 
 async def test_a_group_of_tasks_fails_with_a_code():

@@ -71,7 +71,7 @@ def test_a_channel_that_never_took_a_message_warns(check):
 def test_a_proof_of_the_week_is_enough(check, message):
     message(ago_s=6 * DAY_S)
     found = check(PROVED, MAIL)
-    assert (found.result, found.detail) == ("success", "1 channel(s), the oldest proof 6 d old")
+    assert (found.result, found.detail) == ("success", "1 channel, the oldest proof 6 d old")
 
 
 def test_a_proof_that_is_too_old_warns(check, message):

@@ -13,6 +13,7 @@ from alchemiser_cli.errors.thresholds import ThresholdState
 from alchemiser_cli.notifications import journal_cursor
 from alchemiser_cli.notifications.alert import Alert
 from alchemiser_cli.notifications.sources import JournalSource, StandingSource, threshold_alerts
+from alchemiser_cli.notifications.standing_memory import StandingMemory
 from alchemiser_cli.settings import AlertSettings
 from alchemiser_cli.state import StateDatabase
 from alchemiser_cli.testing.postgresql import postgresql_programs, temporary_postgresql
@@ -113,6 +114,22 @@ def test_what_is_recovered_injected_or_not_severe_enough_is_not_told(journal, so
     assert read(source) == []
 
 
+@pytest.mark.parametrize("code", ["model-not-found", "usage", "setting-unknown"])
+def test_what_only_told_somebody_at_a_terminal_of_a_wrong_command_is_not_told(
+    code, journal, source
+):
+    journal.fail(code, context={"at_terminal": True})
+    assert read(source) == []
+    journal.fail(code)  # a job's
+    assert [one.code for one in read(source)] == [code]
+
+
+def test_a_trouble_of_the_system_is_told_although_somebody_saw_it(journal, source):
+    journal.fail("state-corrupt", context={"at_terminal": True})
+    journal.fail("topic-missing", context={"topic": '"at_terminal":true'})
+    assert [one.code for one in read(source)] == ["state-corrupt", "topic-missing"]
+
+
 def test_a_drill_is_told_of_what_was_injected(journal, database, clock):
     journal.fail(injected=True)
     (alert,) = read(JournalSource(database, AlertSettings(), clock, injected=True))
@@ -164,7 +181,7 @@ def test_a_database_that_was_restored_from_a_backup_is_read_from_its_end(
     assert len(read(source)) == 1
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 5)), min_size=1, max_size=6))
 def test_whatever_the_limit_every_failure_is_counted_once(tmp_path_factory, batches):
     clock = ManualClock()
@@ -248,6 +265,35 @@ def test_a_trouble_that_is_gone_is_told_as_over_once(watched, look):
     look.now = []
     assert [one.firing for one in read(watched)] == [False]
     assert read(watched) == []
+
+
+def test_the_next_process_knows_what_stood_and_tells_that_it_is_gone(look, clock, database):
+    def next_one():
+        return StandingSource(look, clock, StandingMemory(database, "trading"))
+
+    look.now = [standing()]
+    assert [one.firing for one in read(next_one())] == [True]
+    assert next_one().read(10) == []  # within the minute
+    look.now = []
+    assert [one.firing for one in read(next_one())] == [False]
+    assert read(next_one()) == []
+    look.now = [standing()]
+    assert [one.firing for one in read(next_one())] == [True]
+
+
+def test_couriers_of_one_home_share_what_they_told(look, clock, database):
+    one, other = (StandingSource(look, clock, StandingMemory(database, "t")) for _ in range(2))
+    look.now = [standing()]
+    assert (len(read(one)), len(read(other))) == (1, 0)
+    look.now = []
+    assert (len(read(other)), len(read(one))) == (1, 0)
+
+
+def test_what_stands_at_another_place_is_left_to_its_couriers(look, clock, database):
+    look.now = [standing()]
+    read(StandingSource(look, clock, StandingMemory(database, "here")))
+    look.now = []
+    assert read(StandingSource(look, clock, StandingMemory(database, "there"))) == []
 
 
 def test_a_trouble_that_grows_worse_is_told_at_once(watched, look):

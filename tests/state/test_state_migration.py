@@ -258,7 +258,7 @@ def test_the_newest_revision_is_the_version_of_the_schema():
     config.set_main_option("script_location", str(MIGRATIONS))
     script = ScriptDirectory.from_config(config)
     assert script.get_current_head() == str(SCHEMA_VERSION)
-    assert [one.revision for one in script.walk_revisions()] == ["5", "4", "3", "2", "1"]
+    assert [one.revision for one in script.walk_revisions()] == ["6", "5", "4", "3", "2", "1"]
 
 
 def _shape(database):

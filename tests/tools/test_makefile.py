@@ -30,7 +30,7 @@ def make(pytestconfig):
 def test_help_is_the_default_and_lists_every_public_target(make):
     listed = {line.split()[1] for line in make().splitlines() if line.startswith("  make ")}
     assert listed == {
-        *("help", "demo", "demo-train", "test", "lint", "bench", "crash", "clean"),
+        *("help", "demo", "demo-train", "test", "lint", "bench", "crash", "drill", "clean"),
         *("docs", "docs-check", "completions", "completions-check"),
     }
 

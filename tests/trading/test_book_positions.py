@@ -130,13 +130,6 @@ def test_a_mark_values_the_position_and_the_peak_stays(account):
     assert (book.price("SPX"), book.price_time_ns("SPX")) == (40.0, 2)
 
 
-def test_the_peak_of_before_a_restart_can_be_taken_over(account):
-    account.book.remember_peak(1_500.0)
-    account.book.remember_peak(1_200.0)
-    account.book.remember_peak(math.nan)
-    assert account.book.peak_equity == 1_500.0
-
-
 @pytest.mark.parametrize("price", [math.nan, math.inf, -math.inf, -0.01])
 def test_a_price_that_cannot_be_changes_nothing(account, price):
     account.trade(4, 50.0)

@@ -85,8 +85,11 @@ class Delivery:
         if now or self._clock.monotonic_ns() >= due_ns:
             self._take_in(proven=False)
 
-    def spill(self, batch: Sequence[Captured]) -> bool:
-        """Append ``batch`` to the spill from any thread; False when it is lost. Never raises."""
+    def spill(self, batch: Sequence[Captured], *, is_last: bool = True) -> bool:
+        """Append ``batch`` to the spill from any thread; False when that fails. Never raises.
+
+        It is then lost, and counted so, if this ``is_last`` what is tried with it.
+        """
         if not batch:
             return True
         durable = any(one.severity == Severity.CRITICAL for one in batch)
@@ -98,7 +101,7 @@ class Delivery:
         if kept:
             with self._counting:
                 self.spilled += count
-        else:
+        elif is_last:
             self.lose(count, why)
         return kept
 

@@ -96,8 +96,10 @@ class Writer:
         self._bell.put(None)
         if urgent.done.acquire(timeout=CRITICAL_WAIT_S):
             return True
-        self._stalled = urgent.spilled = True
-        return self._spill_directly(taken)
+        self._stalled = True
+        # The thread may have it in hand already; what it then cannot keep either, it counts.
+        urgent.spilled = self._delivery.spill([self._record(taken)], is_last=False)
+        return urgent.spilled
 
     def flush(self, deadline_s: float) -> bool:
         """Deliver all that was captured before; False when that took longer than the deadline."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
 from alchemiser_cli.errors import FeedReconnectsExhaustedError, MarketDataError, WebSocketError
+from alchemiser_cli.faults import Armed, fault_point
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.market.feeds.attempts import AttemptBudget
 from alchemiser_cli.market.feeds.beside import running
@@ -41,6 +42,8 @@ OnFeedError = Callable[[MarketDataError], None]
 FIRST_BACKOFF_S = 0.5
 LOOKS_PER_SILENCE = 10.0
 LONGEST_LOOK_S = 1.0
+
+_RECEIVE = fault_point("feed.receive")
 
 _log = get_logger("market_data", "market.feeds")
 
@@ -220,13 +223,26 @@ class FeedClient:
         try:
             while True:
                 message = await connection.recv(decode=False)
-                if intake.receive(message) and self._live_since_ns is None:
+                if _RECEIVE.armed is not None:
+                    alive = await self._receive_struck(message)
+                else:
+                    alive = intake.receive(message)
+                if alive and self._live_since_ns is None:
                     self._live_since_ns = self._clock.monotonic_ns()
                     self._phases.enter(FeedPhase.LIVE)
                     self._away.clear()
                     _log.info("feed_live", feed=self.name)
         except ConnectionClosed as closed:
             requests.put_nowait(lost_connection(self.name, self._url, closed))
+        except WebSocketError as lost:  # a fault's
+            requests.put_nowait(lost)
+
+    async def _receive_struck(self, message: bytes) -> bool:
+        """Take in what a fault leaves of ``message``; what it spoiled is known to be its work."""
+        alive = False
+        for left in await _RECEIVE.alter_async(message, _spoiled):
+            alive |= self._intake.receive(left, injected=left is not message)
+        return alive
 
     async def _fill_gap(self, rest: RestPoller) -> None:
         """Fetch what was missed, before what comes live is delivered behind it.
@@ -263,7 +279,10 @@ class FeedClient:
             silence = self._watch.overdue()
             if silence is not None:
                 self._intake.tally.silences += 1
-                self._requests.put_nowait(feed_silent(self.name, self._settings, silence))
+                silent = feed_silent(self.name, self._settings, silence)
+                armed = _RECEIVE.armed
+                silent.injected = armed is not None and armed.strikes.count > 0
+                self._requests.put_nowait(silent)
 
     def _was_stable(self) -> bool:
         if self._live_since_ns is None:
@@ -282,3 +301,7 @@ class FeedClient:
         _log.warning("feed_trouble", feed=self.name, code=error.code, why=error.why)
         if self._on_error is not None:
             self._on_error(error)
+
+
+def _spoiled(message: bytes, armed: Armed) -> bytes:
+    return armed.spoiled(message)

@@ -37,4 +37,5 @@ def reconnects_exhausted(
         context={"feed": feed, "attempts": settings.max_attempts, "last": lost.code},
     )
     error.__cause__ = lost
+    error.injected = lost.injected
     return error

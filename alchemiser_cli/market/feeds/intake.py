@@ -52,16 +52,22 @@ class FeedIntake:
         self._count_buffer()
         return self.tally.counts(self._delivered.missing)
 
-    def receive(self, message: bytes) -> bool:
-        """Take in one WebSocket message; tell whether it proves that data flows."""
+    def receive(self, message: bytes, *, injected: bool = False) -> bool:
+        """Take in one WebSocket message; tell whether it proves that data flows.
+
+        ``injected`` says that it was spoiled on purpose.
+        """
         received_ns = self._clock.now_ns()
         try:
             ticks = self._venue.parse(message, received_ns)
         except FeedMessageError as error:
+            error.injected = injected
             self._invalid(error)
             return False
         except Exception as error:  # noqa: BLE001  a plugin's defect costs one message
-            self._invalid(self._unreadable(message, error))
+            unreadable = self._unreadable(message, error)
+            unreadable.injected = injected
+            self._invalid(unreadable)
             return False
         if not ticks:
             if self._venue.rules.heartbeat_s is None:

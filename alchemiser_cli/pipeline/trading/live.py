@@ -164,6 +164,7 @@ async def _trade(settings: Settings, cluster: Cluster, run: LiveRun, clock: Cloc
                     stop=run.stop,
                     aside=aside,
                     on_snapshot=run.on_snapshot,
+                    on_outage=run.on_failure,
                 )
             feeding.raise_failure()
             await desk.close()

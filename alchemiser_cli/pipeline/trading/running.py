@@ -192,6 +192,7 @@ class _Consuming:
             stop=self._stop,
             aside=self._aside(run.topic),
             on_snapshot=partial(self._seen, run.topic),
+            on_outage=run.on_failure,
         )
 
     async def _events(self, topic: str, on_event: EventCallback) -> None:
@@ -211,6 +212,7 @@ class _Consuming:
             stop=self._stop,
             aside=self._aside(topic),
             on_snapshot=partial(self._seen, topic),
+            on_outage=self._run.on_failure,
         )
 
     async def _look(self) -> None:

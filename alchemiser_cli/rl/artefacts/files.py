@@ -112,12 +112,14 @@ def file_fault(folder: Path, name: str, sha256: str) -> str | None:
 def storage_error(error: OSError, path: Path) -> AlchemiserError:
     """Return the coded error for a failed write at ``path``."""
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return (DiskFullError if full else HomeNotWritableError)(
+    failure = (DiskFullError if full else HomeNotWritableError)(
         f"no space was left to write {path}" if full else f"{path} cannot be written",
         why=f"The file system answered: {error.strerror or error}.",
         next_step="Free some space or allow this user to write there, or set another --home.",
         context={"path": str(path), "errno": error.errno},
     )
+    failure.injected = getattr(error, "injected", False) is True
+    return failure
 
 
 def _opened(folder: Path, name: str) -> BufferedReader:

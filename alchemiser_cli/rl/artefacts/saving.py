@@ -11,6 +11,7 @@ import msgspec
 
 from alchemiser_cli.clock import Clock, iso_from_ns
 from alchemiser_cli.errors import ModelExistsError
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.rl.artefacts.files import (
     FOLDER_MODE,
@@ -33,6 +34,7 @@ EVALUATION = "evaluation.json"
 REPORT = "report.html"
 
 _UNFINISHED = ".saving-"
+_SAVE = fault_point("rl.save")
 _LOG = get_logger("application", "models")
 
 
@@ -152,6 +154,8 @@ def _write(folder: Path, files: Mapping[str, bytes], passport: Passport) -> None
     unfinished = folder.with_name(f"{_UNFINISHED}{folder.name}")
     try:
         unfinished.mkdir(mode=FOLDER_MODE)
+        if _SAVE.armed is not None:
+            _SAVE.strike()
         for name, content in files.items():
             write_file(unfinished / name, content)
         write_passport(unfinished, passport)

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from alchemiser_cli.errors import DiskFullError, ValidationError, translating
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.rl.checkpoints.layout import (
     ARRAYS,
@@ -32,6 +33,7 @@ __all__ = ["Written", "write_checkpoint"]
 
 KEPT = 2  # the newest can be damaged by the disk itself; the one before is then the way back
 _UNFINISHED = ".writing-"
+_SAVE = fault_point("rl.save")
 _OS_ERROR = re.compile(r"os error (\d+)")
 _LOG = get_logger("application", "rl")
 
@@ -93,6 +95,8 @@ def _fill(
     unfinished: Path, step: int, arrays: Mapping[str, np.ndarray[Any, Any]], content: bytes
 ) -> int:
     unfinished.mkdir(mode=0o700)
+    if _SAVE.armed is not None:
+        _SAVE.strike()
     (unfinished / ARRAYS).touch(mode=0o600)
     _save_arrays(unfinished / ARRAYS, arrays)
     write_file(unfinished / STATE, content)

@@ -14,12 +14,15 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from alchemiser_cli.faults import fault_point
+from alchemiser_cli.rl.struck import spoiled_batch, spoils
 from alchemiser_cli.rl.td3.policy import SharedEncoderPolicy
 from alchemiser_cli.rl.td3.replay import WindowReplayBuffer
 
 __all__ = ["SharedEncoderTD3"]
 
 Diverged = Callable[[str, ReplayBufferSamples], None]
+_LEARN = fault_point("rl.learn")
 
 
 class SharedEncoderTD3(TD3):
@@ -38,6 +41,7 @@ class SharedEncoderTD3(TD3):
         self.exploration = np.random.Generator(np.random.PCG64(seed))
         self.smoothing = torch.Generator().manual_seed(seed)
         self.on_diverged: Diverged | None = None
+        self.spoiled_on_purpose = False  # whether a fault spoiled what the weights come from
         self.losses: dict[str, float] = {}
         super().__init__(*arguments, **{**named, "seed": seed})
         self._follow = get_ema_multi_avg_fn(1 - self.tau)  # type: ignore[no-untyped-call]
@@ -74,6 +78,9 @@ class SharedEncoderTD3(TD3):
         for _ in range(gradient_steps):
             self._n_updates += 1
             batch = self.replay_buffer.sample(batch_size)
+            if _LEARN.armed is not None and spoils(_LEARN):
+                self.spoiled_on_purpose = True
+                batch = spoiled_batch(batch)
             targets = self._targets(batch)
             features = self.policy.encoder(batch.observations)
             critic_loss = self._update_critic(batch, features, targets)

@@ -2,6 +2,7 @@
 
 from alchemiser_cli.rl.tracking.registration import CHAMPION, RegistryOutcome, register_model
 from alchemiser_cli.rl.tracking.run import RunStatus
+from alchemiser_cli.rl.tracking.stored import stored_points
 from alchemiser_cli.rl.tracking.tracker import EXPERIMENT, Delivery, Tracker
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "RunStatus",
     "Tracker",
     "register_model",
+    "stored_points",
 ]

@@ -73,9 +73,11 @@ def artifact_location(uri: str) -> str | None:
 def unreachable(uri: str, error: Exception) -> TrackingUnreachableError:
     """Return the coded error for what MLflow raised."""
     text = " ".join(str(error).split())
-    return TrackingUnreachableError(
+    failure = TrackingUnreachableError(
         f"the tracking store {masked_url(uri)} did not take it",
         why=f"{type(error).__name__}: {text[:300]}",
         next_step="Start the server, or correct tracking.uri; training goes on without it.",
         context={"uri": masked_url(uri)},
     )
+    failure.injected = getattr(error, "injected", False) is True
+    return failure

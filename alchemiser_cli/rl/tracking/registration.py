@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from alchemiser_cli.errors import TrackingUnreachableError
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.rl.artefacts.files import locked_folder
 from alchemiser_cli.rl.artefacts.loading import load_artefact
@@ -29,6 +30,7 @@ __all__ = ["CHAMPION", "RegistryOutcome", "register_model"]
 
 CHAMPION = "champion"
 _ARTEFACT_PATH = "model"
+_TRACK = fault_point("rl.track")
 _LOG = get_logger("application", "tracking")
 
 
@@ -89,6 +91,8 @@ def _registered(
 ) -> Registration:
     client = open_client(uri, timeout_s)
     try:
+        if _TRACK.armed is not None:
+            _TRACK.strike()
         found = passport.registration
         shown = masked_url(uri)
         if found is None or found.uri != shown or not _has_version(client, found):

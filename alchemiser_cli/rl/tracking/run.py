@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.rl.tracking.backlog import Batch
 from alchemiser_cli.rl.tracking.client import experiment_id, open_client, unreachable
@@ -13,6 +14,7 @@ __all__ = ["RUN_TAG", "RunStatus", "TrackedRun", "find_run"]
 
 RUN_TAG = "alchemiser.run_id"  # by which a run that is continued finds itself again
 
+_TRACK = fault_point("rl.track")
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST"}
 _LOG = get_logger("application", "tracking")
 
@@ -79,6 +81,8 @@ class TrackedRun:
         return True
 
     def _opened(self) -> "tuple[MlflowClient, str]":
+        if _TRACK.armed is not None:
+            _TRACK.strike()
         if self._client is None:
             self._client = open_client(self._uri, self._timeout_s)
         if self.id is None:

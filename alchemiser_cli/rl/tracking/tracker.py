@@ -48,6 +48,10 @@ class Delivery(msgspec.Struct, frozen=True):
         return not (self.dropped or self.undelivered or self.problem)
 
 
+def _unheard(_error: AlchemiserError) -> None:
+    pass
+
+
 class Tracker:
     """Takes metrics, parameters and tags at once, and sends them in batches from one thread.
 
@@ -66,12 +70,17 @@ class Tracker:
         timeout_s: float = 5.0,
         capacity: int = CAPACITY,
         close_deadline_s: float = 30.0,
+        on_outage: Callable[[AlchemiserError], object] = _unheard,
     ) -> None:
-        """Start the thread for the training run ``run_id``; one that was tracked goes on."""
+        """Start the thread for the training run ``run_id``; one that was tracked goes on.
+
+        ``on_outage`` is told in that thread why an outage began, once for each.
+        """
         self._run = TrackedRun(uri, timeout_s, experiment, run_id)
         self._clock = clock
         self._backlog = Backlog(capacity)
         self._close_deadline_s = close_deadline_s
+        self._on_outage = on_outage
         self._closing = threading.Event()
         self._given_up = threading.Event()
         self._status: RunStatus = "FINISHED"
@@ -179,6 +188,7 @@ class Tracker:
             self._failures += 1
             if self._failures == 1:
                 _LOG.warning("tracking_interrupted", what=error.what, why=error.why)
+                self._on_outage(error)
             self._problem = error.why
             return False
         if self._failures:

@@ -26,7 +26,7 @@ def guard_of(folder: Path, model: SharedEncoderTD3) -> Callable[[str, ReplayBuff
         save_file({name: tensor.contiguous() for name, tensor in named.items()}, file)
         file.chmod(0o600)
         broken = [name for name, tensor in named.items() if not tensor.isfinite().all()]
-        raise TrainingDivergedError(
+        error = TrainingDivergedError(
             f"the loss of the {network} is not finite at step {model.num_timesteps:,}",
             why=f"Its batch holds numbers that are not finite in: {', '.join(broken)}."
             if broken
@@ -35,5 +35,7 @@ def guard_of(folder: Path, model: SharedEncoderTD3) -> Callable[[str, ReplayBuff
             "data. The checkpoints before this are whole.",
             context={"network": network, "step": model.num_timesteps, "batch": str(file)},
         )
+        error.injected = model.spoiled_on_purpose
+        raise error
 
     return diverged

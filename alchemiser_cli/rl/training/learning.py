@@ -12,6 +12,7 @@ import numpy.typing as npt
 from stable_baselines3.common.callbacks import BaseCallback
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
+from alchemiser_cli.errors import AlchemiserError
 from alchemiser_cli.rl.td3.algorithm import SharedEncoderTD3
 from alchemiser_cli.rl.training.result import StoppedBy
 
@@ -22,7 +23,10 @@ TOLD_EVERY_S = 0.5
 
 
 class Update(msgspec.Struct, frozen=True):
-    """Where a run stands; ``episode_return`` is the mean of the last hundred episodes."""
+    """Where a run stands; ``episode_return`` is the mean of the last hundred episodes.
+
+    ``data_faults`` is how often the environments met faults of the data.
+    """
 
     steps: int
     total: int
@@ -31,6 +35,7 @@ class Update(msgspec.Struct, frozen=True):
     episode_return: float
     critic_loss: float
     score: float
+    data_faults: int = 0
 
 
 def _never() -> bool:
@@ -52,7 +57,8 @@ class TrainingWatch:
     ``on_begin`` takes the run's id. ``on_score`` takes the environment step and the score of each
     evaluation on the way, and tells whether the run is not worth going on with. ``on_weights``
     takes the actor's weights, the canary's observations, its actions, and the environment step,
-    at each evaluation and at the end.
+    at each evaluation and at the end. ``on_outage`` takes why the tracking store is away, from
+    another thread, once an outage; training goes on without it.
     """
 
     on_begin: Callable[[str], None] = _unseen
@@ -61,6 +67,7 @@ class TrainingWatch:
     stop: Callable[[], bool] = _never
     time_budget_s: float | None = None
     on_weights: Callable[[Weights, npt.NDArray[Any], npt.NDArray[Any], int], None] | None = None
+    on_outage: Callable[[AlchemiserError], object] = _unseen
 
 
 @dataclass
@@ -161,6 +168,7 @@ class Boundary:
                 episode_return=returns.mean,
                 critic_loss=self._model.losses.get("critic", math.nan),
                 score=self._score,
+                data_faults=sum(getattr(self._model.env, "events", {}).values()),
             )
         )
 

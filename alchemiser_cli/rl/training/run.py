@@ -92,6 +92,7 @@ def train(
             clock,
             timeout_s=settings.tracking.timeout_s,
             close_deadline_s=CLOSING_TIMEOUTS * settings.tracking.timeout_s,
+            on_outage=watch.on_outage,
         ) as tracker:
             tracker.params(_flat(facts.training) | {"dataset": request.dataset})
             _warn_of_idle_training(request.training)

@@ -38,10 +38,12 @@ def stage(name: Stage) -> Iterator[None]:
     except Exception as error:
         words = f"{type(error).__name__}: {error}"
         _LOG.error(_EVENTS[name], stage=name, code=TrainingStageError.code, what=words)
-        raise TrainingStageError(
+        failed = TrainingStageError(
             f"training failed in the stage {name!r}",
             why=words,
             next_step="See the traceback with --verbose; the run goes on from its last checkpoint "
             "with `alchemiser train td3 --resume latest`.",
             context={"stage": name},
-        ) from error
+        )
+        failed.injected = getattr(error, "injected", False) is True
+        raise failed from error

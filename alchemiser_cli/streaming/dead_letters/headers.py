@@ -101,6 +101,7 @@ def failure_headers(
         **({} if schema_id is None else {names.SCHEMA_ID: schema_id}),
         names.FIRST_FAILED: history.first_failed_at or failed_at,
         names.REDRIVES: history.redrives,
+        **({names.INJECTED: "true"} if error.injected else {}),
     }
     trace = [(f"{names.CONNECT}exception.stacktrace", _trace(error))] if with_trace else []
     return [

@@ -115,7 +115,7 @@ def verbatim(received: Received, topic: str, partition: int, further: list[Heade
 def _not_kept(
     received: Received, error: AlchemiserError, topic: str, refusal: DeliveryFailedError
 ) -> DeliveryFailedError:
-    return DeliveryFailedError(
+    not_kept = DeliveryFailedError(
         f"a failed message could not be set aside in {topic!r}",
         why=refusal.why,
         next_step=f"Raise max.message.bytes of {topic} above that of {received.topic}."
@@ -130,3 +130,5 @@ def _not_kept(
             "bytes": len(received.value or b""),
         },
     )
+    not_kept.injected = refusal.injected
+    return not_kept

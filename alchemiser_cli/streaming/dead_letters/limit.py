@@ -24,7 +24,8 @@ class DeadLetterLimit:
         self._size = settings.ratio_window
         self._finished = 0
         self._consecutive = 0
-        self._failures: deque[tuple[int, str]] = deque()  # which message of the window, and why
+        # Which message of the window, why, and whether that was on purpose.
+        self._failures: deque[tuple[int, str, bool]] = deque()
         self._reasons: Counter[str] = Counter()
 
     def succeeded(self, count: int = 1) -> None:
@@ -33,15 +34,15 @@ class DeadLetterLimit:
             self._finished += count
             self._consecutive = 0
 
-    def failed(self, reason: str = "unknown") -> None:
-        """Note one message that failed, and why.
+    def failed(self, reason: str = "unknown", *, injected: bool = False) -> None:
+        """Note one message that failed, why, and whether it was made to fail on purpose.
 
         Raises:
             DeadLetterStormError: ``dead-letter-storm``, with counts and reasons in its context.
         """
         self._finished += 1
         self._consecutive += 1
-        self._failures.append((self._finished, reason))
+        self._failures.append((self._finished, reason, injected))
         self._reasons[reason] += 1
         while self._failures[0][0] <= self._finished - self._size:
             self._reasons[self._failures.popleft()[1]] -= 1
@@ -54,7 +55,7 @@ class DeadLetterLimit:
     def _storm(self, why: str) -> DeadLetterStormError:
         reasons = {name: count for name, count in self._reasons.most_common() if count > 0}
         named = ", ".join(f"{name} ({count:,})" for name, count in _first(reasons))
-        return DeadLetterStormError(
+        storm = DeadLetterStormError(
             "so many messages fail that the consumer stops",
             why=f"{why} Reasons: {named}.",
             next_step="Look at them with `alchemiser dlq list --by-reason`, mend the producer or "
@@ -68,6 +69,8 @@ class DeadLetterLimit:
                 "reasons": reasons,
             },
         )
+        storm.injected = all(injected for *_, injected in self._failures)
+        return storm
 
 
 def _first(reasons: dict[str, int]) -> list[tuple[str, int]]:

@@ -13,6 +13,7 @@ __all__ = [
     "DETAIL",
     "FIRST_FAILED",
     "GROUP",
+    "INJECTED",
     "NUMBERS",
     "REASON",
     "REDRIVES",
@@ -34,6 +35,7 @@ REASON = "alchemiser.reason"
 SCHEMA_ID = "alchemiser.schema-id"
 FIRST_FAILED = "alchemiser.first-failed-at"
 REDRIVES = "alchemiser.redrive-count"
+INJECTED = "alchemiser.injected"  # only where the failure was caused on purpose
 
 RULE = "alchemiser.rule"
 DETAIL = "alchemiser.detail"

@@ -29,6 +29,8 @@ AuditEvent = Literal[
     "FLATTEN_REQUESTED",
     "RECONCILED",
     "PUBLISHED",
+    "FAULT_INJECTED",
+    "FAULT_ENDED",
 ]
 
 

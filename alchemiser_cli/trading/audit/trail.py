@@ -8,6 +8,7 @@ from typing import NoReturn, Self
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock, ns_from_datetime
 from alchemiser_cli.errors import AuditCorruptError, AuditLostError
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.settings import AuditSettings
 from alchemiser_cli.trading.audit.chain import (
@@ -37,6 +38,8 @@ NEVER_NS = 1 << 63
 LOOK_EVERY = 256  # lines, and
 LOOK_EVERY_NS = NS_PER_SECOND  # time, between two looks at the disk
 _INTERRUPTED = "The writing of a line was interrupted."
+
+_APPEND = fault_point("audit.append")
 
 _log = get_logger("application", "trading.audit")
 
@@ -83,6 +86,7 @@ class AuditTrail:
         self._encoder = LineEncoder(run_id, broker, key)
         self._sequence, self._hash, self._at_ns = -1, "", 0
         self._lost: str | None = None  # why nothing more may be written
+        self._injected = False  # whether it was lost on purpose
         self._told = False
         self._lines_to_look, self._looked_ns = 0, 0
         self._lines_to_anchor = settings.anchor_every
@@ -128,7 +132,7 @@ class AuditTrail:
             AuditLostError: ``audit-lost``; the line is not in the trail, or may not last.
         """
         if self._lost is not None:
-            raise _lost(self._folder, self._lost)
+            raise self._loss(self._lost)
         self._lost = _INTERRUPTED  # what a signal's exception leaves behind is no chain
         now_ns = self._clock.now_ns()
         if now_ns >= self._day_ends_ns:
@@ -151,7 +155,7 @@ class AuditTrail:
             AuditLostError: ``audit-lost``.
         """
         if self._lost is not None:
-            raise _lost(self._folder, self._lost)
+            raise self._loss(self._lost)
         self._sync()
 
     def sync_when_due(self) -> None:
@@ -234,6 +238,8 @@ class AuditTrail:
         if not self._lines_to_look or now_ns - self._looked_ns >= LOOK_EVERY_NS:
             self._look_at_disk(file, now_ns)
         try:
+            if _APPEND.armed is not None:
+                _APPEND.strike()
             file.write(line)
         except OSError as error:
             self._lose_to(error)
@@ -340,8 +346,8 @@ class AuditTrail:
         self._lose(f"The system said: {error}.", error)
 
     def _lose(self, why: str, cause: BaseException | None = None) -> NoReturn:
-        error = _lost(self._folder, why)
-        self._lost = why
+        self._lost, self._injected = why, getattr(cause, "injected", False)
+        error = self._loss(why)
         if self._on_lost is not None and not self._told:
             self._told = True
             try:
@@ -349,6 +355,11 @@ class AuditTrail:
             except Exception as trouble:  # noqa: BLE001  the loss is what must be heard of
                 _log.error("audit_loss_not_acted_on", trail=self._folder.name, why=str(trouble))
         raise error from cause
+
+    def _loss(self, why: str) -> AuditLostError:
+        error = _lost(self._folder, why)
+        error.injected = self._injected
+        return error
 
     def _release(self) -> None:
         if self._file is not None:

@@ -231,11 +231,6 @@ class Book:
         self._revalue(known.value - before)
         return True
 
-    def remember_peak(self, equity: float) -> None:
-        """Take over the largest equity of before a restart: executions alone do not tell it."""
-        if math.isfinite(equity):
-            self._peak = max(self._peak, equity)
-
     def snapshot(self) -> AccountSnapshot:
         """Return the account as it is now."""
         self._sum_up()

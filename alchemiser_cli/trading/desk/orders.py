@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from alchemiser_cli.clock import Clock
 from alchemiser_cli.errors import AlchemiserError, OrderOutcomeUnknownError
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.trading.audit import AuditTrail
 from alchemiser_cli.trading.book import Book
@@ -19,6 +20,8 @@ from alchemiser_cli.trading.orders import Order, OrderUpdate, order_of
 __all__ = ["OrderCounts", "OrderDesk"]
 
 _LOG = get_logger("trading", "orders")
+
+_SUBMIT = fault_point("trading.broker.submit")
 
 
 class OrderCounts(NamedTuple):
@@ -167,6 +170,8 @@ class OrderDesk:
     async def _send(self, order: Order) -> None:
         self._submitted += 1
         try:
+            if _SUBMIT.armed is not None:
+                await _SUBMIT.strike_async()
             update = await self._broker.submit(order)
         except OrderOutcomeUnknownError as error:
             # Never sent again: the broker is asked until it knows.

@@ -1,6 +1,7 @@
 """The middle stage: each signal gets its one decision, which goes on record."""
 
 from alchemiser_cli.clock import NS_PER_SECOND
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.trading.activity import StageActivity
 from alchemiser_cli.trading.audit import AuditTrail
 from alchemiser_cli.trading.audit.record import AuditEntry
@@ -15,6 +16,8 @@ __all__ = ["RiskDesk"]
 
 REVIEW_NS = NS_PER_SECOND
 PEAK_STEP = 0.001  # how much a day's peak grows before it goes on record again
+
+_RISK = fault_point("trading.risk")
 
 
 class RiskDesk:
@@ -74,6 +77,8 @@ class RiskDesk:
         Raises:
             AuditLostError: ``audit-lost``.
         """
+        if _RISK.armed is not None:
+            _RISK.strike()
         decision = self.gate.decide(signal)
         new = decision.decision_id not in self._known
         if new:

@@ -31,6 +31,7 @@ from alchemiser_cli.trading.risk.judging import Judge
 from alchemiser_cli.trading.risk.limits import LimitTable, TradeLimits
 from alchemiser_cli.trading.risk.memory import DecisionMemory
 from alchemiser_cli.trading.risk.reporting import RiskReporting
+from alchemiser_cli.trading.risk.staleness import StalenessReport
 from alchemiser_cli.trading.risk.states import StateChange, TradingState, TradingStates
 from alchemiser_cli.trading.risk.statistics import TradeStatistics
 from alchemiser_cli.trading.risk.working import WorkingOrders
@@ -81,7 +82,8 @@ class RiskGate:
             halt_on_drawdown: Whether a daily loss limit sets the kill switch, too.
             on_state: Told of each change of state that the gate makes itself.
             on_kill_switch: Told the reason when the gate set the kill switch.
-            on_failure: Told where that went wrong; the gate is halted all the same.
+            on_failure: Told where that went wrong, the gate being halted all the same; and once
+                when the prices of a symbol become too old to trade on.
             telemetry: Where decisions are counted.
         """
         self._risk = risk
@@ -104,6 +106,7 @@ class RiskGate:
             risk, account, kill_switch, self._exposure, self._day, self._states, self._memory
         )
         self._reporting = RiskReporting(broker, telemetry)
+        self._staleness = StalenessReport(on_failure)
         self._reported_ns = 0
         self.statistics = TradeStatistics(multiplier)
 
@@ -148,6 +151,10 @@ class RiskGate:
         )
         self._take(decision)
         self._reporting.decided(decision)
+        if refusal is None:
+            self._staleness.approved(signal.symbol)
+        elif refusal == "stale_market_data":
+            self._staleness.refused(decision)
         if refusal == "daily_loss_limit_exceeded":
             self._halt(case.readings[-1], case.now_ns)
         if case.breaker_open:

@@ -237,8 +237,10 @@ class Judge:
         rests_on_ns = tick_ns if price_ns is None or tick_ns < price_ns else price_ns
         age_ns = case.now_ns - rests_on_ns
         age_s, most_s = age_ns / NS_PER_SECOND, most_ns / NS_PER_SECOND
-        case.readings.append(LimitReading("data_age_s", age_s, most_s, age_ns <= most_ns))
-        if age_ns > most_ns:
+        # A price from so far ahead says that one of two clocks is wrong: its age is unknown.
+        passed = -most_ns <= age_ns <= most_ns
+        case.readings.append(LimitReading("data_age_s", age_s, most_s, passed))
+        if not passed:
             return "stale_market_data"
         newest = self._memory.newest(signal.strategy_id, symbol)
         if newest is not None and tick_ns < newest.signal.tick_time_ns:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock, SystemClock
 from alchemiser_cli.errors import AlchemiserError, StrategyExecutionError
+from alchemiser_cli.faults import fault_point
 from alchemiser_cli.logs import get_logger
 from alchemiser_cli.market.ticks import Tick
 from alchemiser_cli.settings.trading import TradingSettings
@@ -36,6 +37,8 @@ __all__ = ["StrategyHost"]
 TOO_LITTLE = Hold("has too little history")
 UNCHANGED = Hold("unchanged")
 MOST_SYMBOLS = 65_536
+
+_STRATEGY = fault_point("trading.strategy")
 
 _log = get_logger("trading", "trading.strategies")
 
@@ -102,6 +105,7 @@ class StrategyHost:
         self._guard = OverrunGuard(settings.strategy_timeout_s)
         self._seats = [_Seat(strategy, telemetry) for strategy in strategies]
         self._newest_ns: dict[str, int] = {}
+        self._struck: tuple[Strategy, Tick] | None = None  # by a fault, in this look
         self._holds = HoldLog(broker, settings.hold_report_s)
         self._skipped = telemetry.counter(STRATEGY_TICKS_SKIPPED, broker=broker)
 
@@ -218,6 +222,8 @@ class StrategyHost:
         """Ask a strategy; all of its code runs in here, where it may be interrupted."""
         if not strategy.wants(tick.symbol):
             return None
+        if _STRATEGY.armed is not None:
+            self._suffer(strategy, tick)
         features = checked_features(strategy.features(tick))
         if features is None or account is None:
             return _Look(features, TOO_LITTLE, None, False, 0)
@@ -230,6 +236,16 @@ class StrategyHost:
         spent_ns = self._machine.monotonic_ns() - started_ns
         # Read after acting: a policy takes newer weights when it looks.
         return _Look(features, answer, strategy.model, bool(strategy.policy_expired), spent_ns)
+
+    def _suffer(self, strategy: Strategy, tick: Tick) -> None:
+        """Pass the fault point, and remember a strike: what then fails, fails on purpose."""
+        armed = _STRATEGY.armed
+        before = None if armed is None else armed.strikes
+        try:
+            _STRATEGY.strike()
+        finally:
+            if armed is not None and armed.strikes is not before:
+                self._struck = (strategy, tick)
 
     def _decide(
         self,
@@ -314,6 +330,10 @@ class StrategyHost:
             failures_in_a_row=seat.failures,
         )
         error.__cause__ = cause
+        struck = self._struck
+        error.injected = getattr(cause, "injected", False) is True or (
+            struck is not None and struck[0] is seat.strategy and struck[1] is tick
+        )
         if seat.failures >= self._settings.strategy_failures:
             self._disable(seat, error)
         self._on_failure(error)

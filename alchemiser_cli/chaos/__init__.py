@@ -1,0 +1,1 @@
+"""Breaking things on purpose: leases of faults, experiments, and verdicts."""

@@ -1,0 +1,1 @@
+"""Experiments in the format of Chaos Toolkit: reading, running, and taking back."""

@@ -1,0 +1,55 @@
+"""Which functions an experiment may call: ours, and those of allowed plugins; and nothing else."""
+
+import inspect
+from collections.abc import Callable, Collection
+from importlib import import_module
+from typing import Any
+
+from alchemiser_cli.chaos.experiments.document import PythonProvider
+
+__all__ = ["ACTIONS", "PROBES", "called", "provider_problem"]
+
+ACTIONS = "alchemiser_cli.chaos.actions"
+PROBES = "alchemiser_cli.chaos.probes"
+
+
+def provider_problem(
+    provider: PythonProvider, plugin_modules: Collection[str] = ()
+) -> tuple[str, str] | None:
+    """Return where in a provider something is wrong, and what, or None.
+
+    ``plugin_modules`` are the packages of the plugins that the settings allow.
+    """
+    package = provider.module.partition(".")[0]
+    if provider.module not in (ACTIONS, PROBES) and package not in plugin_modules:
+        return "module", (
+            f"{provider.module} may not be called: an experiment calls functions of {ACTIONS}, "
+            f"{PROBES}, and of plugins that the setting plugins allows"
+        )
+    try:
+        function = _function(provider)
+    except ImportError as error:
+        return "module", f"{provider.module} cannot be imported: {error}"
+    except AttributeError:
+        known = ", ".join(getattr(import_module(provider.module), "__all__", ()))
+        return "func", f"{provider.module} has no function {provider.func}; it has {known}"
+    try:
+        inspect.signature(function).bind(**provider.arguments)
+    except TypeError as error:
+        shape = inspect.signature(function)
+        return "arguments", f"{provider.func}{shape} does not take them: {error}"
+    return None
+
+
+def called(provider: PythonProvider) -> Any:
+    """Call the function and return what it returns; it may raise whatever it likes."""
+    return _function(provider)(**provider.arguments)
+
+
+def _function(provider: PythonProvider) -> Callable[..., Any]:
+    module = import_module(provider.module)
+    function: Callable[..., Any] | None = getattr(module, provider.func, None)
+    public = getattr(module, "__all__", (provider.func,))
+    if provider.func.startswith("_") or provider.func not in public or not callable(function):
+        raise AttributeError(provider.func)
+    return function

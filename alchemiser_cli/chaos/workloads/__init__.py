@@ -1,0 +1,1 @@
+"""Work that goes on while something is broken, and what keeps it safe."""
