@@ -88,7 +88,7 @@ def test_all_problems_are_named_at_once_with_their_places():
     assert "did you mean counting?" in found["extensions.alchemiser.laboratory.workload"]
     assert "no-such-code" in found["extensions.alchemiser.expect[0].detected.codes"]
     assert "'gone'" in found["extensions.alchemiser.expect[0].guards"]
-    assert "not supported" in found["controls"]
+    assert "missing required field `provider`" in found["controls[0]"]
     assert found["metod"] == "'metod' is no key of an experiment"
     assert "every experiment needs one" in found["description"]
 

@@ -1,6 +1,7 @@
 """Running one activity, or looking at the hypothesis: what came of it, and how long it took."""
 
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -49,11 +50,11 @@ def run_activity(activity: Activity, pace: Pace, clock: Clock) -> ActivityRun:
     )
 
 
-def look(hypothesis: Hypothesis, pace: Pace, clock: Clock) -> SteadyState:
+def look(hypothesis: Hypothesis, ask: Callable[[Activity], ActivityRun]) -> SteadyState:
     """Ask every probe of the hypothesis, up to the first that is not within its tolerance."""
     probes = []
     for activity in hypothesis.probes:
-        run = run_activity(activity, pace, clock)
+        run = ask(activity)
         run.tolerance_met = run.status == "succeeded" and is_within(activity.tolerance, run.output)
         probes.append(run)
         if not run.tolerance_met:

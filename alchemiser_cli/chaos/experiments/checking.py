@@ -1,13 +1,20 @@
 """What can be wrong with an activity or with our own parts, beyond its form."""
 
 import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import get_args
 
 import msgspec
 
 from alchemiser_cli.chaos.asking import asked
-from alchemiser_cli.chaos.experiments.document import Activity, HttpProvider, Ours, PythonProvider
+from alchemiser_cli.chaos.experiments.controls import control_problem
+from alchemiser_cli.chaos.experiments.document import (
+    Activity,
+    Control,
+    HttpProvider,
+    Ours,
+    PythonProvider,
+)
 from alchemiser_cli.chaos.experiments.providers import ACTIONS, provider_problem
 from alchemiser_cli.chaos.experiments.tolerance import tolerance_problem
 from alchemiser_cli.chaos.verdicts.expectation import Expectation
@@ -15,7 +22,7 @@ from alchemiser_cli.chaos.verdicts.verdict import Question
 from alchemiser_cli.chaos.workloads.registry import WORKLOADS
 from alchemiser_cli.errors import AlchemiserError, error_class
 
-__all__ = ["Problem", "activity_problems", "ours_problems"]
+__all__ = ["Problem", "activity_problems", "control_problems", "ours_problems"]
 
 _FAULT_ARGUMENTS = {
     "error": "word",
@@ -52,6 +59,16 @@ def activity_problems(
         problem = tolerance_problem(activity.tolerance)
         if problem is not None:
             yield Problem(f"{place}.tolerance", problem)
+
+
+def control_problems(
+    controls: Sequence[Control], plugin_modules: Collection[str]
+) -> Iterator[Problem]:
+    """Yield what is wrong with the controls."""
+    for number, control in enumerate(controls):
+        problem = control_problem(control, plugin_modules)
+        if problem is not None:
+            yield Problem(f"controls[{number}].provider.module", problem)
 
 
 def ours_problems(ours: Ours) -> Iterator[Problem]:

@@ -13,6 +13,8 @@ from alchemiser_cli.chaos.verdicts.expectation import Expectation
 __all__ = [
     "EXTENSION",
     "Activity",
+    "Control",
+    "ControlProvider",
     "Experiment",
     "HttpProvider",
     "Hypothesis",
@@ -81,6 +83,23 @@ class Hypothesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     probes: tuple[Activity, ...]
 
 
+class ControlProvider(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="python", tag_field="type"
+):
+    """A module whose functions are called; each takes ``arguments`` by name."""
+
+    module: str
+    arguments: dict[str, Any] = {}
+
+
+class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is called around the parts of the experiment; see ``controls``."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    provider: ControlProvider
+    automatic: Literal[True] = True
+
+
 class WorkloadSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The laboratory of an experiment: which work goes on in it, under which settings."""
 
@@ -119,5 +138,6 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     hypothesis: Hypothesis | None
     method: tuple[Activity, ...]
     rollbacks: tuple[Activity, ...]
+    controls: tuple[Control, ...]
     ours: Ours
     document: dict[str, Any]

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
+
+import msgspec
 
 from alchemiser_cli import __version__
 from alchemiser_cli.chaos.actions import stop_faults
 from alchemiser_cli.chaos.experiments.activities import look, run_activity
 from alchemiser_cli.chaos.experiments.collecting import Collector
+from alchemiser_cli.chaos.experiments.controls import Controls
 from alchemiser_cli.chaos.experiments.document import (
     Activity,
     Experiment,
@@ -81,13 +83,15 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.collector = Collector(self.ground, self.experiment.ours.expect)
+        self.controls = Controls(self.experiment.controls, self.troubles.append)
 
     def run(self) -> ExperimentJournal:
         began_ns, from_ns = self.clock.now_ns(), self.clock.monotonic_ns()
         self.ground.began_ns = began_ns
         ours = self.experiment.ours
         evidence = None
-        with standing_on(self.ground):
+        document = self.experiment.document
+        with standing_on(self.ground), self.controls.around("experiment", document) as is_over:
             try:
                 with ExitStack() as stack:
                     self._start()
@@ -100,6 +104,7 @@ class _Run:
                 self.troubles.append(_words(error))
             finally:
                 self._undo()
+            is_over({"run": self.steps, "rollbacks": self.rollbacks})
         evidence = evidence or self._evidence_at_the_end()
         before, after = self.states.before, self.states.after
         verdict = Verdict(faults=[], findings=[])
@@ -127,7 +132,9 @@ class _Run:
             if not self.states.before.steady_state_met:
                 self.watchers.say("the steady state is not there to begin with")
                 return
-        self._method()
+        with self.controls.around("method", self.experiment.document) as is_over:
+            self._method()
+            is_over(self.steps)
         self._wait_for_the_end()
         if hypothesis is not None:
             longest_s = max(
@@ -142,10 +149,13 @@ class _Run:
         """Look at the hypothesis until it holds, for at most ``within_s``; return the last look."""
         pace, clock = self.ground.pace, self.clock
         end_ns = clock.monotonic_ns() + round(within_s * NS_PER_SECOND)
-        state = look(hypothesis, pace, clock)
-        while not state.steady_state_met and clock.monotonic_ns() < end_ns:
-            pace.wait(_LOOK_EVERY_S)
-            state = look(hypothesis, pace, clock)
+        about = self.experiment.document["steady-state-hypothesis"]
+        with self.controls.around("hypothesis", about) as is_over:
+            state = look(hypothesis, self._controlled)
+            while not state.steady_state_met and clock.monotonic_ns() < end_ns:
+                pace.wait(_LOOK_EVERY_S)
+                state = look(hypothesis, self._controlled)
+            is_over(state)
         held = "holds" if state.steady_state_met else "does not hold"
         self.watchers.say(f"hypothesis: {hypothesis.title}: {held}")
         return state
@@ -179,8 +189,14 @@ class _Run:
                     self.steps.insert(number, future.result())
         self.ground.pace.check()
 
+    def _controlled(self, activity: Activity) -> ActivityRun:
+        with self.controls.around("activity", msgspec.to_builtins(activity)) as is_over:
+            done = run_activity(activity, self.ground.pace, self.clock)
+            is_over(done)
+        return done
+
     def _step(self, activity: Activity) -> ActivityRun:
-        done = run_activity(activity, self.ground.pace, self.clock)
+        done = self._controlled(activity)
         if done.status == "failed" and done.exception:
             self.watchers.say(f"failed: {activity.name}: {done.exception[-1].strip()}")
         return done
@@ -221,7 +237,7 @@ class _Run:
         self.ground.pace.finish()
         last: list[Callable[[], object]] = [
             self.watchers.rolling_back,
-            *(partial(self._roll_back, one) for one in self.experiment.rollbacks),
+            self._roll_all_back,
             stop_faults,
             self._stop,
         ]
@@ -231,9 +247,12 @@ class _Run:
             except Exception as error:  # noqa: BLE001  the next one must run
                 self.troubles.append(_words(error))
 
-    def _roll_back(self, activity: Activity) -> None:
-        self.watchers.say(f"rollback: {activity.name}")
-        self.rollbacks.append(self._step(activity))
+    def _roll_all_back(self) -> None:
+        with self.controls.around("rollback", self.experiment.document) as is_over:
+            for activity in self.experiment.rollbacks:
+                self.watchers.say(f"rollback: {activity.name}")
+                self.rollbacks.append(self._step(activity))
+            is_over(self.rollbacks)
 
     def _journal(self, began_ns: int, from_ns: int, verdict: Verdict) -> ExperimentJournal:
         pace, before, after = self.ground.pace, self.states.before, self.states.after

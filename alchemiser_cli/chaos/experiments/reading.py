@@ -7,10 +7,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from alchemiser_cli.chaos.experiments.checking import Problem, activity_problems, ours_problems
+from alchemiser_cli.chaos.experiments.checking import (
+    Problem,
+    activity_problems,
+    control_problems,
+    ours_problems,
+)
 from alchemiser_cli.chaos.experiments.document import (
     EXTENSION,
     Activity,
+    Control,
     Experiment,
     Hypothesis,
     Ours,
@@ -30,11 +36,10 @@ _KNOWN = {
     "steady-state-hypothesis",
     "method",
     "rollbacks",
+    "controls",
     "extensions",
 }
 _REFUSED = {
-    "controls": "controls run code around every step and are not supported; "
-    "write what they do as an action, a probe or a rollback",
     "configuration": "values from the environment are not supported; write them into the arguments",
     "secrets": "secrets do not belong here, and are not supported",  # pragma: allowlist secret
     "runtime": "when rollbacks run cannot be chosen: they always do",
@@ -76,10 +81,14 @@ def experiment_of(
     title_held, probes = _hypothesis(raw, problems) if raw is not None else ("", {})
     method = _activities(values.get("method"), "method", problems)
     rollbacks = _activities(values.get("rollbacks", []), "rollbacks", problems)
+    controls = (
+        _converted(values.get("controls", []), tuple[Control, ...], "controls", problems) or ()
+    )
     ours = _ours(values.get("extensions", []), problems)
     for activities, is_held in ((probes, True), (method, False), (rollbacks, False)):
         for place, activity in activities.items():
             problems += activity_problems(activity, place, plugin_modules, is_held=is_held)
+    problems += control_problems(controls, plugin_modules)
     problems += ours_problems(ours)
     if problems:
         raise _malformed(name, problems, file)
@@ -91,6 +100,7 @@ def experiment_of(
         hypothesis=None if raw is None else Hypothesis(title_held, tuple(probes.values())),
         method=tuple(method.values()),
         rollbacks=tuple(rollbacks.values()),
+        controls=controls,
         ours=ours,
         document=dict(values),
     )

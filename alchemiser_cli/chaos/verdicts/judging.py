@@ -6,6 +6,7 @@ from alchemiser_cli.chaos.experiments.ground import InjectedFault
 from alchemiser_cli.chaos.verdicts.evidence import Evidence
 from alchemiser_cli.chaos.verdicts.expectation import Detection, Expectation
 from alchemiser_cli.chaos.verdicts.verdict import FaultVerdict, Finding, Question, Verdict
+from alchemiser_cli.chaos.wording import counted, times
 from alchemiser_cli.clock import NS_PER_SECOND
 
 __all__ = ["judge"]
@@ -71,7 +72,7 @@ def _fault_findings(
     yield Finding(
         question="struck",
         expected="at least once",
-        observed=f"{strikes:,} times" if strikes else "never: this proves nothing",
+        observed=times(strikes) if strikes else "never: this proves nothing",
         passed=strikes > 0,
     )
     if expected is None:
@@ -120,7 +121,7 @@ class _Answers:
         yield self._finding(
             "journalled",
             f"{codes} in the journal",
-            f"{count:,} times, {marked:,} of them marked as injected",
+            f"{times(count)}, {marked:,} of them marked as injected",
             passed=count > 0,
         )
 
@@ -145,9 +146,11 @@ class _Answers:
         ]
         sent = [one.sent_ns for one in messages if one.sent_ns is not None]
         after_s = (min(sent) - self._since_ns) / NS_PER_SECOND if sent else None
-        observed = "nobody" if not messages else f"{len(messages)} messages, none arrived"
+        observed = (
+            "nobody" if not messages else f"{counted(len(messages), 'message')}, none arrived"
+        )
         if after_s is not None:
-            observed = f"{len(sent)} messages, the first after {after_s:.2f} s"
+            observed = f"{counted(len(sent), 'message')}, the first after {after_s:.2f} s"
         return self._finding(
             "told",
             "somebody is told" if wanted else "nobody is told",

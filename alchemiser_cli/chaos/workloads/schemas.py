@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 
 from alchemiser_cli.chaos.laboratory.contract import Laboratory
+from alchemiser_cli.chaos.wording import times
 from alchemiser_cli.chaos.workloads.pieces import PieceAccount
 from alchemiser_cli.chaos.workloads.tick_sink import TickSink
 from alchemiser_cli.chaos.workloads.tick_source import PIECE, TickSource
@@ -148,16 +149,18 @@ class SchemasWorkload:
         outages = [error for sink in self._sinks for error in sink.outages]
         known = self._sinks[0].outages if self._sinks else []
         breaker = self._asked.breaker()
-        asked = [error.context["attempts"] for error in outages if "attempts" in error.context]
+        asked = [int(str(error.context.get("attempts", 0))) for error in outages]
         return {
             "schema cache": Defence(
                 not known and self._known.work().done > 0,
                 f"{self._known.work().done} known messages done, {len(known)} outages among them",
             ),
-            "retry": Defence(bool(asked), f"asked {asked} times before an outage was told"),
+            "retry": Defence(
+                any(asked), f"asked {times(max(asked, default=0))} before an outage was told"
+            ),
             "circuit breaker": Defence(
                 breaker.opened_count > 0,
-                f"opened {breaker.opened_count} times and is {breaker.state} now",
+                f"opened {times(breaker.opened_count)} and is {breaker.state} now",
             ),
             "pause": Defence(self._paused > 0, f"paused in {self._paused} looks"),
         }

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from alchemiser_cli.chaos.laboratory.contract import Laboratory
+from alchemiser_cli.chaos.wording import times
 from alchemiser_cli.chaos.workloads.pieces import PieceAccount
 from alchemiser_cli.chaos.workloads.tick_sink import TickSink
 from alchemiser_cli.chaos.workloads.tick_source import TickSource
@@ -145,7 +146,7 @@ class StreamWorkload:
                 self._waited > 0, f"{self._waited} messages waited at the most"
             ),
             "lease fence": Defence(
-                self._lost_partitions > 0, f"gave partitions up {self._lost_partitions} times"
+                self._lost_partitions > 0, f"gave partitions up {times(self._lost_partitions)}"
             ),
             "idempotent effects": Defence(
                 again > 0, f"{again} messages came again and were known as done"

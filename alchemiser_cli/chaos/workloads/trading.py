@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from alchemiser_cli.chaos.laboratory.contract import Laboratory
+from alchemiser_cli.chaos.wording import times
 from alchemiser_cli.chaos.workloads.desk_life import BROKER, OPERATOR, DeskLog, live
 from alchemiser_cli.chaos.workloads.exchange import Exchange, write_strategy
 from alchemiser_cli.chaos.workloads.workload import Defence, Steadiness, Work
@@ -120,7 +121,7 @@ class TradingWorkload:
         whole = verify_trail(self._trail).kind in (None, "torn_tail")
         return Defence(
             self._log.audit_halts > 0 and not unrecorded and whole,
-            f"halted {self._log.audit_halts} times; orders without a line: {unrecorded}; "
+            f"halted {times(self._log.audit_halts)}; orders without a line: {unrecorded}; "
             f"the trail is {'whole' if whole else 'damaged'}",
         )
 
@@ -137,7 +138,7 @@ class TradingWorkload:
         refused = self._log.refusals("kill_switch_active")
         return Defence(
             bool(self._halts) and refused > 0 and not late,
-            f"halted {len(self._halts)} times; last order {worst_ns / 1e6:.0f} ms after it; "
+            f"halted {times(len(self._halts))}; last order {worst_ns / 1e6:.0f} ms after it; "
             f"too late: {late}; signals refused: {refused}",
         )
 

@@ -1,0 +1,1 @@
+"""Controls that experiments may name: modules whose functions are called around their parts."""
