@@ -65,6 +65,7 @@ def run(
     expected, or a safeguard stopped it.
     """
     from alchemiser_cli.chaos.experiments.finding import find_experiment
+    from alchemiser_cli.chaos.experiments.providers import plugin_modules
     from alchemiser_cli.chaos.experiments.reading import read_experiment
     from alchemiser_cli.chaos.experiments.runs import only_one
     from alchemiser_cli.health.report_file import write_report
@@ -74,7 +75,7 @@ def run(
     invocation: Invocation = context.obj
     settings = invocation.start_logs()
     file = find_experiment(experiment, settings.home)
-    read = read_experiment(file, _plugin_modules(invocation))
+    read = read_experiment(file, plugin_modules(invocation.settings))
     with only_one(settings.run_folder), stop_on_signal() as stop:
         taken_back(invocation, holds_lock=True)
         done = _conductor(invocation, stop, tuple(confirm or ())).conduct(read)
@@ -94,12 +95,13 @@ def validate(
 ) -> None:
     """Check an experiment's file without running it; exits with 4 and names all that is wrong."""
     from alchemiser_cli.chaos.experiments.finding import find_experiment
+    from alchemiser_cli.chaos.experiments.providers import plugin_modules
     from alchemiser_cli.chaos.experiments.reading import read_experiment
     from alchemiser_cli.render.chaos_run import experiment_view
 
     invocation: Invocation = context.obj
     file = find_experiment(experiment, invocation.settings.home)
-    show(experiment_view(read_experiment(file, _plugin_modules(invocation))), output)
+    show(experiment_view(read_experiment(file, plugin_modules(invocation.settings))), output)
 
 
 @app.command(
@@ -125,12 +127,15 @@ def drill(
     It is what a release must pass. Exits with 1 where one of them fails.
     """
     from alchemiser_cli.chaos.drill import chosen_experiments, run_chaos_drill
+    from alchemiser_cli.chaos.experiments.providers import plugin_modules
     from alchemiser_cli.chaos.experiments.runs import only_one
     from alchemiser_cli.render.chaos_drill import chaos_drill_view
 
     invocation: Invocation = context.obj
     settings = invocation.start_logs()
-    chosen = chosen_experiments(only or (), settings.home, _plugin_modules(invocation), short=short)
+    chosen = chosen_experiments(
+        only or (), settings.home, plugin_modules(invocation.settings), short=short
+    )
     say = _say(invocation)
     with only_one(settings.run_folder), stop_on_signal() as stop:
         taken_back(invocation, holds_lock=True)
@@ -195,14 +200,3 @@ def _say(invocation: Invocation) -> Callable[[str], None]:
             typer.echo(f"{(clock.monotonic_ns() - began_ns) / 1e9:6.1f} s  {line}", err=True)
 
     return say
-
-
-def _plugin_modules(invocation: Invocation) -> frozenset[str]:
-    """Return the packages of the plugins that the settings allow; their fault points are known."""
-    from alchemiser_cli.hooks import load_plugins, plugin_fault_points
-
-    settings = invocation.settings
-    plugin_fault_points(settings)
-    plugins = load_plugins(settings.plugins)
-    names = (getattr(one, "__name__", type(one).__module__) for one in plugins.get_plugins())
-    return frozenset(name.partition(".")[0] for name in names)

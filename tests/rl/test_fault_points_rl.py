@@ -17,9 +17,9 @@ from alchemiser_cli.chaos.asking import asked
 from alchemiser_cli.clock import ManualClock, SystemClock
 from alchemiser_cli.errors import (
     ChainDataError,
+    DiskFailingError,
     DiskFullError,
     HomeNotWritableError,
-    InternalError,
     TrainingDivergedError,
     TrainingStageError,
 )
@@ -293,7 +293,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(strike, folder):
 def test_a_failing_disk_keeps_the_checkpoint_before(strike, folder):
     write_checkpoint(folder, 1, {"w": np.ones(3)}, {})
     strike("rl.save", "input-output")
-    with pytest.raises(InternalError) as caught:
+    with pytest.raises(DiskFailingError) as caught:
         write_checkpoint(folder, 2, {"w": np.ones(3)}, {})
     assert caught.value.injected
     assert read_checkpoint(folder).step == 1

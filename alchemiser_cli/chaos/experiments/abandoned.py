@@ -10,6 +10,7 @@ import msgspec
 from alchemiser_cli.chaos.experiments.activities import run_activity
 from alchemiser_cli.chaos.experiments.ground import Ground, standing_on
 from alchemiser_cli.chaos.experiments.pace import Pace
+from alchemiser_cli.chaos.experiments.providers import plugin_modules
 from alchemiser_cli.chaos.experiments.reading import experiment_of
 from alchemiser_cli.chaos.experiments.runs import RunRow, RunStore, only_one
 from alchemiser_cli.chaos.laboratory import scratch_folder
@@ -101,7 +102,8 @@ def _healed(resolved: Resolved, database: StateDatabase, row: RunRow, by: str) -
     def roll_back() -> list[str]:
         pace = Pace(clock)
         ground = Ground(row.id, by, resolved, database, leases, clock, pace)
-        experiment = experiment_of("abandoned", msgspec.json.decode(row.document))
+        allowed = plugin_modules(resolved.settings)
+        experiment = experiment_of("abandoned", msgspec.json.decode(row.document), allowed)
         lines = []
         with standing_on(ground):
             for activity in experiment.rollbacks:

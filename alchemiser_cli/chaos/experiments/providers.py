@@ -6,11 +6,25 @@ from importlib import import_module
 from typing import Any
 
 from alchemiser_cli.chaos.experiments.document import PythonProvider
+from alchemiser_cli.hooks import load_plugins, plugin_fault_points
+from alchemiser_cli.settings import Settings
 
-__all__ = ["ACTIONS", "PROBES", "called", "provider_problem"]
+__all__ = ["ACTIONS", "PROBES", "called", "plugin_modules", "provider_problem"]
 
 ACTIONS = "alchemiser_cli.chaos.actions"
 PROBES = "alchemiser_cli.chaos.probes"
+
+
+def plugin_modules(settings: Settings) -> frozenset[str]:
+    """Return the packages of the plugins that the settings allow; their fault points are known.
+
+    Raises:
+        PluginRejectedError: ``plugin-rejected``.
+    """
+    plugin_fault_points(settings)
+    plugins = load_plugins(settings.plugins)
+    names = (getattr(one, "__name__", type(one).__module__) for one in plugins.get_plugins())
+    return frozenset(name.partition(".")[0] for name in names)
 
 
 def provider_problem(
