@@ -13,22 +13,12 @@ from alchemiser_cli.render.foreign_text import printable
 
 __all__ = ["chaos_drill_view"]
 
-_COLUMNS = (
-    "experiment",
-    "fault",
-    "detected after",
-    "told",
-    "steady after",
-    "lost",
-    "twice",
-    "availability",
-    "verdict",
-)
-_RIGHT = frozenset({"detected after", "steady after", "lost", "twice", "availability"})
+_COLUMNS = ("experiment, faults", "seen", "told", "steady", "lost", "twice", "done")
+_RIGHT = frozenset(_COLUMNS[1:])
 
 
 def chaos_drill_view(drill: ChaosDrill) -> View:
-    """Return the score card; a question that was not asked is a dash."""
+    """Return the score card, times in seconds after the fault; a dash was not asked."""
     rows = [row for score in drill.scores for row in _rows(score)]
     blocks: list[Block] = [TableBlock(_COLUMNS, rows, right=_RIGHT)]
     if lines := [line for score in drill.scores for line in _failures(score)]:
@@ -40,14 +30,12 @@ def chaos_drill_view(drill: ChaosDrill) -> View:
 
 
 def _rows(score: Score) -> Iterator[tuple[Cell | str, ...]]:
-    verdict = Cell("passed", "bold green") if score.passed else Cell("FAILED", "bold red")
-    faults = [] if score.journal is None else score.journal.verdict.faults
-    if not faults:
-        yield (Cell(score.name, "bold"), *("-",) * 7, verdict)
-    for number, fault in enumerate(faults):
-        last = number == len(faults) - 1
+    """Yield a row for the experiment with its verdict, and one for each fault below it."""
+    style = "bold green" if score.passed else "bold red"
+    verdict = "passed" if score.passed else "FAILED"
+    yield (Cell(f"{score.name}: {verdict}", style), *("",) * 6)
+    for fault in [] if score.journal is None else score.journal.verdict.faults:
         yield (
-            Cell(score.name if number == 0 else "", "bold"),
             f"{fault.target} {fault.fault}",
             _after(fault, "detected"),
             _told(fault),
@@ -55,7 +43,6 @@ def _rows(score: Score) -> Iterator[tuple[Cell | str, ...]]:
             _seen(fault, "lost"),
             _seen(fault, "twice"),
             _seen(fault, "availability"),
-            verdict if last else "",
         )
 
 
@@ -75,7 +62,7 @@ def _told(fault: FaultVerdict) -> Cell:
     found = _answer(fault, "told")
     if found is None:
         return Cell("-")
-    text = "no" if found.after_s is None else f"after {found.after_s:.1f} s"
+    text = "nobody" if found.after_s is None else f"{found.after_s:.1f} s"
     return Cell(text, "" if found.passed else "bold red")
 
 
