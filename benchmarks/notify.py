@@ -1,13 +1,16 @@
 """Messages to people: how many arrive through a channel that fails, and what a message costs.
 
-Run it as ``python benchmarks/notify.py [--days N] [--json]``.
+Run it as ``python benchmarks/notify.py [--days N] [--storm N] [--json]``.
 
 Each day is simulated on a manual clock with a real ledger: 250 messages at random times, through a
 channel that is down for a tenth of the day, in outages of exponential length (11 minutes on
-average, and an hour). ``ledger`` times real calls on this machine. Exits 1 when a target is missed.
+average, and an hour). ``ledger`` times real calls on this machine. The storm is real: a journal
+captures its failures, and a courier tells a webhook on the loopback. Exits 1 when a target is
+missed.
 """
 
 import argparse
+import os
 import random
 import statistics
 import sys
@@ -16,19 +19,26 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from figures import Figure, all_met, printed
 
 from alchemiser_cli.clock import NS_PER_SECOND, Clock, ManualClock, SystemClock
+from alchemiser_cli.errors import AuditLostError
+from alchemiser_cli.errors.journal import ErrorJournal, JournalStore
 from alchemiser_cli.notifications.alert import Level
+from alchemiser_cli.notifications.courier import PassResult
 from alchemiser_cli.notifications.ledger import Ledger
 from alchemiser_cli.notifications.limits import queue_within_limits
 from alchemiser_cli.notifications.messages import Delivery, Message, Outcome
 from alchemiser_cli.notifications.sending import send_due
+from alchemiser_cli.pipeline.alerting import open_courier
 from alchemiser_cli.settings import AlertSettings
+from alchemiser_cli.settings.resolve import Request, resolve
 from alchemiser_cli.state import StateDatabase
+from alchemiser_cli.testing.webhook import running_hook
 
-__all__ = ["main", "measure_days", "measure_ledger"]
+__all__ = ["main", "measure_days", "measure_ledger", "measure_storm"]
 
 DAY_S = 86_400
 DOWN = 0.1
@@ -89,6 +99,47 @@ def measure_ledger(rounds: int) -> Iterator[Figure]:
 
 
 _UNLIMITED = AlertSettings(recipient_limit=10_000_000)
+
+
+def measure_storm(failures: int) -> Iterator[Figure]:
+    """Yield how many messages a storm of criticals makes, of one code in a thousand places."""
+    with tempfile.TemporaryDirectory() as folder, running_hook() as hook:
+        environ = {
+            "ALCHEMISER_HOME": folder,
+            "ALCHEMISER_NOTIFICATIONS__HOOK__URL": hook.url,
+            "ALCHEMISER_ALERTS__HOLD_DOWN_S": "0",
+        }
+        resolved, clock = resolve(Request(environ=environ, dotenv=Path(os.devnull))), SystemClock()
+        database = StateDatabase.of(resolved.settings, clock)
+        store = JournalStore(database)
+        journal = ErrorJournal(
+            store, clock, run_id="storm", component="feed", spill_folder=Path(folder)
+        )
+        begun = time.perf_counter()
+        with journal:
+            for number in range(failures):
+                journal.capture(_critical(number % 1_000))
+            captured_s = time.perf_counter() - begun
+        courier = open_courier(resolved, database, clock)
+        told, passes = PassResult(), 0
+        while passes < STORM_PASSES:
+            told, passes = told.plus(courier.pass_once()), passes + 1
+        database.close()
+    limit = resolved.settings.alerts.critical_limit
+    detail = f"{failures:,} criticals, captured in {captured_s:.0f} s; {told.held:,} held"
+    yield Figure("messages of a storm", len(hook.taken), limit, "", detail)
+    lost = failures - journal.summary().captured + journal.summary().dropped
+    yield Figure("of these not counted", lost, 0, "", "captured, kept and counted by the journal")
+
+
+STORM_PASSES = 20
+
+
+def _critical(place: int) -> AuditLostError:
+    letters = "".join(chr(97 + int(digit)) for digit in f"{place:03d}")  # numbers would be masked
+    return AuditLostError(
+        f"the trail of desk {letters} takes no line", why="A storm.", next_step="Wait."
+    )
 
 
 def _day(seed: int, mean_s: float) -> tuple[list[float], int]:
@@ -154,9 +205,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--storm", type=int, default=100_000)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     figures = [*measure_days(arguments.days), *measure_ledger(arguments.rounds)]
+    figures += measure_storm(arguments.storm)
     print(printed(figures, as_json=arguments.json))
     return 0 if all_met(figures) else 1
 
