@@ -11,6 +11,7 @@ from alchemiser_cli.chaos.experiments.finding import find_experiment, shipped_ex
 from alchemiser_cli.chaos.experiments.journal import ExperimentJournal
 from alchemiser_cli.chaos.experiments.reading import read_experiment
 from alchemiser_cli.clock import NS_PER_SECOND, Clock
+from alchemiser_cli.errors import ExtraMissingError
 from alchemiser_cli.errors.translate import translated
 
 __all__ = ["LONG", "ChaosDrill", "Score", "chosen_experiments", "run_chaos_drill"]
@@ -20,13 +21,17 @@ LONG = "long"
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """One experiment of a drill; without a journal, ``trouble`` says why it could not be run."""
+    """One experiment of a drill; without a journal, ``trouble`` says why it could not be run.
+
+    One that was ``skipped`` needs an extra that is not installed: nobody here depends on it.
+    """
 
     name: str
     title: str
     duration_s: float
     journal: ExperimentJournal | None
     trouble: str = ""
+    skipped: bool = False
 
     @property
     def passed(self) -> bool:
@@ -44,7 +49,8 @@ class ChaosDrill(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def passed(self) -> bool:
         """Tell whether there was something to run, and all of it was run and passed."""
-        return bool(self.scores) and not self.left_out and all(one.passed for one in self.scores)
+        scores = [one for one in self.scores if not one.skipped]
+        return bool(scores) and not self.left_out and all(one.passed for one in scores)
 
 
 def chosen_experiments(
@@ -84,9 +90,11 @@ def run_chaos_drill(
         if conductor.stop():
             break
         begin(experiment)
-        began_ns, journal, trouble = clock.monotonic_ns(), None, ""
+        began_ns, journal, trouble, skipped = clock.monotonic_ns(), None, "", False
         try:
             journal = conductor.conduct(experiment)
+        except ExtraMissingError as missing:
+            trouble, skipped = f"{missing.what}: {missing.next_step}", True
         except Exception as error:  # noqa: BLE001  the others are run all the same
             failure = translated(error, doing=f"run the experiment {experiment.name}")
             trouble = f"{failure.code}: {failure.what}: {failure.why}"
@@ -97,6 +105,7 @@ def run_chaos_drill(
                 duration_s=(clock.monotonic_ns() - began_ns) / NS_PER_SECOND,
                 journal=journal,
                 trouble=trouble,
+                skipped=skipped,
             )
         )
     return ChaosDrill(

@@ -33,6 +33,8 @@ def _rows(score: Score) -> Iterator[tuple[Cell | str, ...]]:
     """Yield a row for the experiment with its verdict, and one for each fault below it."""
     style = "bold green" if score.passed else "bold red"
     verdict = "passed" if score.passed else "FAILED"
+    if score.skipped:
+        style, verdict = "yellow", "skipped"
     yield (Cell(f"{score.name}: {verdict}", style), *("",) * 6)
     for fault in [] if score.journal is None else score.journal.verdict.faults:
         yield (
@@ -76,7 +78,8 @@ def _seen(fault: FaultVerdict, question: Question) -> Cell:
 
 def _failures(score: Score) -> Iterator[str]:
     if score.trouble:
-        yield f"{score.name}: it could not be run: {printable(score.trouble)}"
+        how = "skipped" if score.skipped else "it could not be run"
+        yield f"{score.name}: {how}: {printable(score.trouble)}"
     if score.journal is not None and not score.passed:
         for line in (*accusations(score.journal), *troubles(score.journal)):
             yield f"{score.name}: {line}"
@@ -84,9 +87,11 @@ def _failures(score: Score) -> Iterator[str]:
 
 def _conclusion(drill: ChaosDrill) -> TextBlock:
     passed = sum(one.passed for one in drill.scores)
+    skipped = sum(one.skipped for one in drill.scores)
     word, style = ("passed", "bold green") if drill.passed else ("FAILED", "bold red")
     text = f"Drill {word}: {passed} of {len(drill.scores) + len(drill.left_out)} experiments"
-    return TextBlock(f"{text} passed, in {drill.duration_s:.0f} s.", style=style)
+    more = f", {skipped} skipped" if skipped else ""
+    return TextBlock(f"{text} passed{more}, in {drill.duration_s:.0f} s.", style=style)
 
 
 def _document(drill: ChaosDrill) -> dict[str, Any]:
@@ -99,6 +104,7 @@ def _document(drill: ChaosDrill) -> dict[str, Any]:
                 "name": one.name,
                 "title": one.title,
                 "passed": one.passed,
+                "skipped": one.skipped,
                 "duration_s": round(one.duration_s, 3),
                 "trouble": one.trouble,
                 "accused": [] if one.journal is None else one.journal.verdict.accused,

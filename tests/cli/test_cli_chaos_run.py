@@ -119,3 +119,17 @@ def test_an_experiment_that_cannot_be_run_fails_the_drill_and_the_next_one_runs(
     assert [one["passed"] for one in card["experiments"]] == [False, True]
     assert "speed" in card["experiments"][0]["trouble"]
     assert card["experiments"][1]["journal"]["status"] == "completed"
+
+
+@pytest.mark.provokes("extra-missing")
+def test_what_needs_an_extra_that_is_not_installed_is_skipped(cli, experiments, monkeypatch):
+    monkeypatch.setattr("alchemiser_cli.chaos.workloads.training.find_spec", lambda _package: None)
+    experiments("registry-away")
+    done = cli("chaos", "drill", "--only", "tracking-down", "--only", "registry-away")
+    assert done.exit_code == ExitCode.OK, done.output
+    assert "tracking-down: skipped: the package torch is not installed" in done.stdout
+    assert "Drill passed: 1 of 2 experiments passed, 1 skipped" in done.stdout
+    assert cli("chaos", "drill", "--only", "tracking-down").exit_code == ExitCode.FAILED
+    alone = cli("chaos", "run", "tracking-down")
+    assert alone.exit_code == ExitCode.CONFIG
+    assert "extra-missing" in alone.stderr

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from alchemiser_cli.chaos.laboratory.contract import Laboratory
 from alchemiser_cli.chaos.workloads.workload import Defence, Steadiness, Work
 from alchemiser_cli.clock import NS_PER_SECOND
 from alchemiser_cli.errors import AlchemiserError, TrainingDivergedError
-from alchemiser_cli.errors.translate import translated
+from alchemiser_cli.errors.translate import translated, translating
 from alchemiser_cli.market.chains import generate_market
 from alchemiser_cli.settings import OptionsSettings, TrainingSettings
 
@@ -23,6 +24,8 @@ UNDER_WAY_S = 90.0  # until the first update: PyTorch and MLflow are slow to loa
 ENDING_S = 60.0
 FRESH_S = 2.0  # longest time between two steps in the steady state
 FOR_EVER = 1 << 30
+
+_LIBRARIES = ("torch", "stable_baselines3", "mlflow")
 
 _TRAINING = {
     "environments": 4,
@@ -47,7 +50,15 @@ class TrainingWorkload:
     """
 
     def __init__(self, laboratory: Laboratory, *, episode_steps: int = 30) -> None:
-        """Train in episodes of ``episode_steps`` steps."""
+        """Train in episodes of ``episode_steps`` steps.
+
+        Raises:
+            ExtraMissingError: ``extra-missing``, where the libraries of training are not installed.
+        """
+        with translating("train"):
+            for package in _LIBRARIES:
+                if find_spec(package) is None:
+                    raise ModuleNotFoundError(f"No module named {package!r}", name=package)
         self._laboratory = laboratory
         self._options = OptionsSettings(episode_steps=episode_steps)
         self._stopping = threading.Event()
