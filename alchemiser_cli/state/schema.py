@@ -303,14 +303,18 @@ fault_lease = Table(
     Column("ended_by", String(128), nullable=True),
     Index("fault_lease_by_time", "at_ns"),
 )
-# One lease a target: what is over is marked so before another is written.
-Index(
-    "fault_lease_in_force",
-    fault_lease.c.target,
-    unique=True,
-    sqlite_where=fault_lease.c.ended_ns.is_(None),
-    postgresql_where=fault_lease.c.ended_ns.is_(None),
-)
+
+
+# One lease a target: what is over is marked so before another is written. Written out as above.
+@event.listens_for(fault_lease, "after_create")
+def _index_leases(_table: Table, connection: Connection, **_: object) -> None:
+    connection.execute(
+        text(
+            "CREATE UNIQUE INDEX fault_lease_in_force ON fault_lease (target) "
+            "WHERE ended_ns IS NULL"
+        )
+    )
+
 
 fault_strike = Table(
     "fault_strike",

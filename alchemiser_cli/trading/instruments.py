@@ -9,8 +9,6 @@ from functools import lru_cache
 
 import msgspec
 
-from alchemiser_cli.market.chains.listing import close_of
-
 __all__ = ["Instrument", "contract_symbol", "instrument_of"]
 
 _CONTRACT = re.compile(
@@ -67,6 +65,8 @@ def instrument_of(symbol: str, multiplier: int) -> Instrument:
         expiry = dt.datetime.strptime(found["expiry"], "%Y%m%d").replace(tzinfo=dt.UTC).date()
     except ValueError:  # eight digits that are no date
         return Instrument(symbol=symbol, underlying=symbol)
+    from alchemiser_cli.market.chains.listing import close_of  # it loads NumPy
+
     return Instrument(
         symbol=symbol,
         underlying=found["underlying"],
