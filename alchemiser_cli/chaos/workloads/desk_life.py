@@ -86,7 +86,7 @@ def _desk(
         return abs(clock.now_ns() - exchange.now_ns) < _RIGHT_S * NS_PER_SECOND
 
     with ExitStack() as stack:
-        kill_switch = stack.enter_context(closing(open_kill_switch(settings, clock)))
+        kill_switch = stack.enter_context(closing(open_kill_switch(settings, clock, quiet=True)))
         control = stack.enter_context(DeskControl(settings.run_folder, BROKER))
         request = DeskRequest(
             broker=BROKER,

@@ -79,7 +79,7 @@ class TradingWorkload:
         if do not in ("halt", "resume"):
             raise ValueError(f"an operator cannot {do!r} here")
         clock = self._laboratory.clock
-        with closing(open_kill_switch(self._laboratory.settings, clock)) as kill_switch:
+        with closing(open_kill_switch(self._laboratory.settings, clock, quiet=True)) as kill_switch:
             if do == "halt":
                 kill_switch.set("a drill of the laboratory", OPERATOR)
                 self._halts.append((clock.monotonic_ns(), None))

@@ -89,9 +89,9 @@ def trade_live(settings: Settings, cluster: Cluster, run: LiveRun, clock: Clock)
     return asyncio.run(_trade(settings, cluster, run, clock))
 
 
-def open_kill_switch(settings: Settings, clock: Clock) -> KillSwitch:
-    """Attach to the kill switch of this home."""
-    return KillSwitch(settings.shm.directory, settings.kill_switch_file, clock)
+def open_kill_switch(settings: Settings, clock: Clock, *, quiet: bool = False) -> KillSwitch:
+    """Attach to the kill switch of this home; a ``quiet`` one, for drills, logs no change."""
+    return KillSwitch(settings.shm.directory, settings.kill_switch_file, clock, quiet=quiet)
 
 
 def trading_settings(settings: Settings, broker: str, service: str) -> Settings:
