@@ -1,7 +1,5 @@
 """Probes of experiments: functions that look and change nothing, called by name in a file."""
 
-from typing import Any
-
 from sqlalchemy import func, select
 
 from alchemiser_cli.chaos.experiments.ground import current_ground
@@ -56,15 +54,34 @@ def health_is(status: str) -> bool:
 
 
 def lag() -> int:
-    """Return how many messages wait for the workload, where it can tell; else 0."""
-    return int(_told_by_workload("lag") or 0)
+    """Return how many pieces of the work wait; on a real home, messages of the ticks' topic.
+
+    Raises:
+        RuntimeError: if no Kafka of the home is served.
+        StreamingError: ``broker-unreachable``, ``topic-missing`` or ``consumer-group-unreadable``.
+    """
+    ground = current_ground()
+    if ground.workload is not None:
+        work = ground.workload.work()
+        return max(0, work.offered - work.done - work.set_aside)
+    from alchemiser_cli.streaming import consumer_group_lag, find_served, require_topic
+
+    settings, bootstrap = ground.resolved.settings, ground.resolved.settings.kafka.bootstrap
+    if settings.kafka.mode == "embedded":
+        served = find_served(settings.run_folder)
+        if served is None:
+            raise RuntimeError("nobody serves this home's Kafka, so nobody knows what waits there")
+        bootstrap = served.bootstrap
+    topic = settings.topics.ticks
+    partitions = require_topic(settings.kafka, bootstrap, topic)
+    return consumer_group_lag(settings.kafka, settings.consumer, bootstrap, topic, partitions)
 
 
 def drawdown() -> float:
     """Return the largest drawdown of the workload or of the running desks, as a share of equity."""
-    found = _told_by_workload("drawdown")
-    if found is not None:
-        return float(found)
+    told_by_workload = getattr(current_ground().workload, "drawdown", None)
+    if told_by_workload is not None:
+        return float(told_by_workload())
     folder = current_ground().resolved.settings.run_folder
     shares = [0.0]
     for file in (folder / "trading").glob("*.json"):
@@ -72,8 +89,3 @@ def drawdown() -> float:
         if status is not None and running:
             shares += [one.value for one in status.limits if one.name == _FROM_PEAK and one.value]
     return max(shares)
-
-
-def _told_by_workload(question: str) -> Any:
-    answer = getattr(current_ground().workload, question, None)
-    return None if answer is None else answer()

@@ -100,6 +100,7 @@ if TYPE_CHECKING:
         GroupOffset,
         broker_clock_skew,
         broker_metadata,
+        consumer_group_lag,
         consumer_group_offsets,
     )
     from alchemiser_cli.streaming.producer import (
@@ -209,6 +210,7 @@ __all__ = [
     "broker_clock_skew",
     "broker_metadata",
     "companion_topic",
+    "consumer_group_lag",
     "consumer_group_offsets",
     "count_by_reason",
     "dead_letter_topic",
@@ -321,6 +323,7 @@ _HOMES = {
         "GroupOffset",
         "broker_clock_skew",
         "broker_metadata",
+        "consumer_group_lag",
         "consumer_group_offsets",
     ),
     "producer": ("TickProducer",),

@@ -21,6 +21,7 @@ __all__ = [
     "GroupOffset",
     "broker_clock_skew",
     "broker_metadata",
+    "consumer_group_lag",
     "consumer_group_offsets",
 ]
 
@@ -106,6 +107,29 @@ def consumer_group_offsets(
         GroupOffset(topic, answer.partition, answer.offset if answer.offset >= 0 else None)
         for answer in answers
     )
+
+
+def consumer_group_lag(
+    kafka: KafkaSettings, consumer: ConsumerSettings, bootstrap: str, topic: str, partitions: int
+) -> int:
+    """Return how many messages of the topic ``consumer.group`` has not committed yet.
+
+    Where it committed nothing, all that the topic holds wait. Does not join the group.
+
+    Raises:
+        ConsumerGroupUnreadableError: ``consumer-group-unreadable`` after ``request_timeout_s``.
+    """
+    offsets = consumer_group_offsets(kafka, consumer, bootstrap, topic, partitions)
+    client = consumer_client(kafka, consumer, bootstrap)
+    lag = 0
+    try:
+        for one in offsets:
+            partition = TopicPartition(topic, one.partition)
+            low, high = client.get_watermark_offsets(partition, timeout=kafka.request_timeout_s)
+            lag += max(0, high - max(low, one.committed_offset or 0))
+    except KafkaException as error:
+        raise group_unreadable(consumer.group, bootstrap, kafka_error(error)) from error
+    return lag
 
 
 def broker_clock_skew(

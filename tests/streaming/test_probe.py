@@ -9,6 +9,7 @@ from alchemiser_cli.settings.sections import ConsumerSettings, KafkaSettings
 from alchemiser_cli.streaming import (
     broker_clock_skew,
     broker_metadata,
+    consumer_group_lag,
     consumer_group_offsets,
 )
 from alchemiser_cli.streaming.probe import CLOCK_TOPIC
@@ -39,6 +40,7 @@ async def test_committed_offsets_of_a_group_are_read_without_joining_it(
     settings = ConsumerSettings(group="testers")
     before = consumer_group_offsets(kafka_settings, settings, kafka.bootstrap, topic, 4)
     assert [offset.committed_offset for offset in before] == [None] * 4
+    assert consumer_group_lag(kafka_settings, settings, kafka.bootstrap, topic, 4) == 10
 
     async def ignore(*_):
         pass
@@ -46,6 +48,9 @@ async def test_committed_offsets_of_a_group_are_read_without_joining_it(
     await make_consumer("testers").run(ignore, max_messages=10)
     after = consumer_group_offsets(kafka_settings, settings, kafka.bootstrap, topic, 4)
     assert [offset.committed_offset for offset in after if offset.committed_offset] == [10]
+    assert consumer_group_lag(kafka_settings, settings, kafka.bootstrap, topic, 4) == 0
+    send(make_ticks(3))
+    assert consumer_group_lag(kafka_settings, settings, kafka.bootstrap, topic, 4) == 3
 
 
 @pytest.mark.provokes("consumer-group-unreadable")

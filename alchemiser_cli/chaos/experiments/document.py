@@ -112,7 +112,8 @@ class Safeguard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What stops an experiment when it is more than ``limit``.
 
     ``error-budget`` counts the failures in the journal since the start, ``drawdown`` is the
-    largest of the running desks as a share of equity, ``lag`` the messages that wait.
+    largest of the running desks as a share of equity, ``lag`` the pieces of work that wait, on a
+    home the messages that its consumer group has not committed. What cannot be read stops it, too.
     """
 
     kind: Literal["error-budget", "drawdown", "lag"]
