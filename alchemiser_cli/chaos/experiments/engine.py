@@ -156,7 +156,7 @@ class _Run:
                 pace.wait(_LOOK_EVERY_S)
                 state = look(hypothesis, self._controlled)
             is_over(state)
-        held = "holds" if state.steady_state_met else "does not hold"
+        held = "holds" if state.steady_state_met else f"does not hold: {_missed(state.probes[-1])}"
         self.watchers.say(f"hypothesis: {hypothesis.title}: {held}")
         return state
 
@@ -278,6 +278,14 @@ class _Run:
         elif self.troubles or (before is not None and not before.steady_state_met):
             journal.status = "failed"
         return journal
+
+
+def _missed(probe: ActivityRun) -> str:
+    """Say what the probe gave that its tolerance does not allow."""
+    gave = f"gave {probe.output!r}"
+    if probe.status != "succeeded":
+        gave = probe.exception[-1].strip() if probe.exception else probe.status
+    return f"{probe.activity['name']} {gave}"
 
 
 def _words(error: BaseException) -> str:
