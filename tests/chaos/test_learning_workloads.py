@@ -59,7 +59,7 @@ def test_a_run_survives_its_data_its_batches_and_its_tracking_server(tmp_path, t
     seen = answers(journal)
     assert "0 values are missing" in seen["rl.track", "reacted", "tracking backlog"].observed
     assert "1 runs were ended; kept: diverged-" in seen["rl.learn", "reacted", "NaN guard"].observed
-    assert seen["rl.track", "journalled", ""].observed == "1 times, 1 of them marked as injected"
+    assert seen["rl.track", "journalled", ""].observed == "once, 1 of them marked as injected"
 
 
 def test_a_decision_on_what_must_not_be_used_counts_as_lost(tmp_path):

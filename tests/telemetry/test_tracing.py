@@ -123,7 +123,7 @@ def test_a_dead_collector_neither_blocks_nor_speaks(dead_collector, logs, capfd)
     for _ in range(5_000):  # more than the queue holds
         with traces.process_tick("momentum"):
             pass
-    assert clock.monotonic_ns() - started_ns < 5_000_000_000
+    assert clock.monotonic_ns() - started_ns < 20_000_000_000
     started_ns = clock.monotonic_ns()
     traces.close()
     assert clock.monotonic_ns() - started_ns < 8_000_000_000

@@ -74,6 +74,7 @@ def test_the_crontab_runs_commands_with_options_that_exist(pytestconfig):
         "alchemiser --quiet trade run --until-idle 3600 -o plain",
         "alchemiser --quiet audit verify -o plain",
         "alchemiser --quiet trade drill --rounds 50 -o plain",
+        "alchemiser --quiet chaos drill -o plain",
     ]
     project = tomllib.loads((pytestconfig.rootpath / "pyproject.toml").read_text())
     assert "alchemiser" in project["project"]["scripts"]
