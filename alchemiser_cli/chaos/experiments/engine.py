@@ -38,7 +38,7 @@ from alchemiser_cli.clock import NS_PER_SECOND, TrueClock, iso_from_ns
 
 __all__ = ["Watchers", "new_run", "run_on"]
 
-SETTLES_WITHIN_S = 20.0
+SETTLES_WITHIN_S = 30.0
 
 _LOOK_EVERY_S = 0.1
 

@@ -20,7 +20,7 @@ __all__ = ["NotifyingWorkload"]
 
 _CODE = "market-data-stale"
 _COMPONENT = "laboratory"
-_START_S = 10.0
+_START_S = 60.0
 _STOP_S = 20.0
 _LATE_S = 3.0
 _WAITING = ("queued", "sending", "held", "digested")

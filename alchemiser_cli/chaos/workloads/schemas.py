@@ -28,7 +28,7 @@ from alchemiser_cli.streaming.registry_retrying import RetryingRegistry
 __all__ = ["SchemasWorkload"]
 
 _PARTITIONS = 2
-_START_S = 20.0
+_START_S = 60.0
 _DRAIN_S = 20.0
 _LOOK_S = 0.02
 _NEWCOMERS = "market.newcomers"

@@ -22,7 +22,7 @@ from alchemiser_cli.streaming import (
 __all__ = ["StreamWorkload"]
 
 _PARTITIONS = 4
-_START_S = 20.0
+_START_S = 60.0
 _STILL_S = 4.0
 _LOOK_S = 0.02
 _RECENT_S = 1.0

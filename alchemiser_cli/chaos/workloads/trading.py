@@ -19,7 +19,7 @@ from alchemiser_cli.trading.audit.record import AuditRecord
 
 __all__ = ["TradingWorkload"]
 
-_START_S = 15.0
+_START_S = 60.0
 _STOP_S = 20.0
 _AGAIN_S = 0.5  # between two lives of a desk, as a service manager waits
 _ONCE = ("SIGNAL", "ORDER_SUBMITTED", "EXECUTED")
