@@ -24,6 +24,7 @@ OPERATOR = "the laboratory's operator"
 
 _LOOK_EVERY_S = 0.2
 _PAUSE_S = 0.01
+_ON_ITS_WAY_S = 0.25  # longest time from the decision on an order to its sending
 _RIGHT_S = 30.0  # a clock that differs by more is wrong
 
 
@@ -82,8 +83,17 @@ def _desk(
     log.lives += 1
     anchors = AnchorStore(laboratory.state)
 
+    wrong_since_ns: int | None = None
+
     def right() -> bool:
-        return abs(clock.now_ns() - exchange.now_ns) < _RIGHT_S * NS_PER_SECOND
+        """Tell whether an order could be decided by a right clock: it may have been on its way."""
+        nonlocal wrong_since_ns
+        if abs(clock.now_ns() - exchange.now_ns) < _RIGHT_S * NS_PER_SECOND:
+            wrong_since_ns = None
+            return True
+        now_ns = clock.monotonic_ns()
+        wrong_since_ns = now_ns if wrong_since_ns is None else wrong_since_ns
+        return now_ns - wrong_since_ns < _ON_ITS_WAY_S * NS_PER_SECOND
 
     with ExitStack() as stack:
         kill_switch = stack.enter_context(closing(open_kill_switch(settings, clock, quiet=True)))
